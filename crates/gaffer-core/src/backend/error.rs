@@ -1,0 +1,115 @@
+//! Why a process could not be launched.
+
+use std::{fmt, path::PathBuf};
+
+use crate::config::UnknownVariable;
+
+/// The step of a launch that failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SpawnStage {
+    /// Making pipes.
+    Pipes,
+    /// Making the child.
+    Fork,
+    /// Starting a session of its own.
+    Session,
+    /// Making its process group.
+    Group,
+    /// Setting limits.
+    Limits,
+    /// Setting supplementary groups.
+    Groups,
+    /// Taking on the group.
+    Gid,
+    /// Taking on the user.
+    Uid,
+    /// Entering the working directory.
+    Cwd,
+    /// Wiring the descriptors.
+    Descriptors,
+    /// Executing the program.
+    Exec,
+}
+
+impl fmt::Display for SpawnStage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Pipes => "making its pipes",
+            Self::Fork => "making a child",
+            Self::Session => "starting a session of its own",
+            Self::Group => "making its process group",
+            Self::Limits => "setting its limits",
+            Self::Groups => "setting its supplementary groups",
+            Self::Gid => "taking on its group",
+            Self::Uid => "taking on its user",
+            Self::Cwd => "entering its working directory",
+            Self::Descriptors => "wiring its descriptors",
+            Self::Exec => "executing its program",
+        })
+    }
+}
+
+/// Why a process could not be launched: the cause in the job's info, in the log and in the `spawn_error` event.
+///
+/// Comparable, because the event is emitted only when the cause changes.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SpawnError {
+    /// A `$NAME` that the environment does not hold.
+    #[error(transparent)]
+    UnknownVariable(#[from] UnknownVariable),
+    /// No such program.
+    #[error("there is no program `{program}`{}", searched.as_ref().map(|path| format!(" in PATH ({path})")).unwrap_or_default())]
+    ProgramNotFound {
+        /// As configured, with variables replaced.
+        program: String,
+        /// The `PATH` that was searched, for a name without a slash.
+        searched: Option<String>,
+    },
+    /// The program is there but its interpreter (`#!…`) is not.
+    #[error("the interpreter that `{program}` names in its first line, or a library it needs, does not exist")]
+    InterpreterNotFound {
+        /// As configured, with variables replaced.
+        program: String,
+    },
+    /// The file is there but cannot be executed.
+    #[error("`{program}` cannot be executed: permission denied; is it marked executable, and may the user reach it?")]
+    NotExecutable {
+        /// As configured, with variables replaced.
+        program: String,
+    },
+    /// The working directory cannot be entered.
+    #[error("the working directory `{}` cannot be entered: {}", cwd.display(), os_error(*errno))]
+    BadCwd {
+        /// As configured.
+        cwd: PathBuf,
+        /// The kernel's error number.
+        errno: i32,
+    },
+    /// No such user.
+    #[error("there is no user `{0}`")]
+    UnknownUser(String),
+    /// No such group.
+    #[error("there is no group `{0}`")]
+    UnknownGroup(String),
+    /// Rights cannot be dropped without being root.
+    #[error("gafferd may not run a process as another user or group: it does not run as root")]
+    NotPrivileged,
+    /// Anything else that the kernel refused.
+    #[error("{stage} failed: {}", os_error(*errno))]
+    Os {
+        /// Which step.
+        stage: SpawnStage,
+        /// The kernel's error number.
+        errno: i32,
+    },
+    /// Its launch was taken back before it had begun, see [`Backend::cancel`](super::Backend::cancel).
+    #[error("the launch was taken back")]
+    Cancelled,
+    /// The backend itself is gone.
+    #[error("the launcher has stopped")]
+    LauncherGone,
+}
+
+fn os_error(errno: i32) -> std::io::Error {
+    std::io::Error::from_raw_os_error(errno)
+}

@@ -1,0 +1,88 @@
+//! What to launch, as plain data.
+
+use std::{
+    collections::BTreeMap,
+    ffi::{OsStr, OsString},
+    path::PathBuf,
+};
+
+use super::SpawnError;
+use crate::{
+    config::{JobConfig, Owner},
+    names::{ProcessId, StreamLabel},
+};
+
+/// Name of the variable that marks every process as ours: `<node id>:<pid>`.
+pub const MARK: &str = "GAFFER_PROCESS";
+
+/// Name of the variable that holds the marks of the processes around a nested gafferd, outermost first: what that launches
+/// still belongs to them when it dies without having stopped it.
+pub const PARENTS: &str = "GAFFER_PARENTS";
+
+/// Everything that a backend needs to launch one process.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LaunchPlan {
+    /// The number under which facts about it come back.
+    pub pid: ProcessId,
+    /// Program and arguments, variables replaced. Never empty. A program without a slash is searched in `env`'s `PATH`.
+    pub argv: Vec<String>,
+    /// The whole environment, the mark included.
+    pub env: BTreeMap<OsString, OsString>,
+    /// Working directory; `None` keeps the backend's own.
+    pub cwd: Option<PathBuf>,
+    /// User to become.
+    pub uid: Option<Owner>,
+    /// Group to become.
+    pub gid: Option<Owner>,
+    /// Whether to lead a session of its own and outlive the backend.
+    pub detach: bool,
+    /// Labels of stdout and stderr: none, one (stderr to `/dev/null`) or two (the same one twice: merged).
+    pub outputs: Vec<StreamLabel>,
+    /// Whether stdin is a pipe; else it is `/dev/null`.
+    pub stdin: bool,
+    /// Labels of extra two-way pipes, from descriptor 3 on.
+    pub custom: Vec<StreamLabel>,
+}
+
+impl LaunchPlan {
+    /// Works out the environment and the words of one process.
+    ///
+    /// The environment is `os_env` if the job wants it, then the job's own, then `extra`, then the mark of `node`. If
+    /// `os_env` holds a mark, this program is itself a process of another gafferd, and that mark goes to [`PARENTS`].
+    ///
+    /// # Errors
+    /// When a word uses a variable that this environment does not hold.
+    pub fn new(
+        pid: ProcessId,
+        config: &JobConfig,
+        os_env: &BTreeMap<OsString, OsString>,
+        extra: &BTreeMap<String, String>,
+        node: &str,
+    ) -> Result<Self, SpawnError> {
+        let mut env = if config.spec().os_env { os_env.clone() } else { BTreeMap::new() };
+        for (key, value) in config.env().iter().chain(extra) {
+            env.insert(key.into(), value.into());
+        }
+        if let Some(outer) = os_env.get(OsStr::new(MARK)) {
+            let mut parents = os_env.get(OsStr::new(PARENTS)).cloned().unwrap_or_default();
+            if !parents.is_empty() {
+                parents.push(" ");
+            }
+            parents.push(outer);
+            env.insert(PARENTS.into(), parents);
+        }
+        env.insert(MARK.into(), format!("{node}:{pid}").into());
+        Ok(Self {
+            pid,
+            argv: config.command().expand(&env)?,
+            env,
+            cwd: config.cwd().cloned(),
+            uid: config.uid().cloned(),
+            gid: config.gid().cloned(),
+            detach: config.detach(),
+            outputs: config.redirect_output().to_vec(),
+            stdin: config.redirect_input(),
+            custom: config.custom_streams().to_vec(),
+        })
+    }
+}

@@ -1,0 +1,23 @@
+//! What a job is: its fields, their checks, and the words of its command line.
+
+mod field;
+mod flapping;
+mod job;
+mod json;
+mod owner;
+mod spec;
+mod suggest;
+mod words;
+
+pub use field::{FieldError, InvalidConfig};
+pub use flapping::Flapping;
+pub(crate) use flapping::MAX_SPAN;
+pub(crate) use flapping::seconds;
+pub(crate) use job::split_words;
+pub use job::{JobConfig, MAX_PROCESSES};
+pub use json::FromJson;
+pub use owner::Owner;
+pub(crate) use spec::boolean;
+pub use spec::{Args, JOB_KEYS, JobSpec};
+pub use suggest::suggest;
+pub use words::{CommandLine, UnknownVariable};

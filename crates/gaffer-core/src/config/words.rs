@@ -1,0 +1,74 @@
+//! From `cmd`, `args` and an environment to the words that are executed.
+
+use std::{collections::BTreeMap, ffi::OsString};
+
+/// A `$NAME` that the process's environment does not hold.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "`${{{name}}}` in `{word}` is not set in the job's environment; add it to `env`, write `${{{name}:-default}}`, \
+     or `$$` for a plain dollar sign"
+)]
+pub struct UnknownVariable {
+    /// The variable.
+    pub name: String,
+    /// The word that uses it.
+    pub word: String,
+}
+
+/// A command line as configured: split, but with its variables not yet replaced.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CommandLine {
+    /// Words to execute as they are, once variables are replaced. Never empty.
+    Words(Vec<String>),
+    /// A line for `sh -c`, in which gaffer replaces nothing.
+    Shell(String),
+}
+
+impl CommandLine {
+    /// The words to execute, with `$NAME` and `${NAME}` replaced from `env`, the environment that the process will get.
+    ///
+    /// A variable's value stays within its word, however many blanks it holds.
+    ///
+    /// # Errors
+    /// When a variable is not in `env`.
+    pub fn expand(&self, env: &BTreeMap<OsString, OsString>) -> Result<Vec<String>, UnknownVariable> {
+        match self {
+            Self::Shell(line) => Ok(vec!["/bin/sh".to_owned(), "-c".to_owned(), line.clone()]),
+            Self::Words(words) => words
+                .iter()
+                .map(|word| {
+                    let lookup = |name: &str| match env.get(std::ffi::OsStr::new(name)) {
+                        Some(value) => Ok(Some(value.to_string_lossy().into_owned())),
+                        None => Err(()),
+                    };
+                    match shellexpand::env_with_context(word, lookup) {
+                        Ok(expanded) => Ok(expanded.into_owned()),
+                        Err(error) => Err(UnknownVariable { name: error.var_name, word: word.clone() }),
+                    }
+                })
+                .collect(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn expand(words: &[&str]) -> Result<Vec<String>, UnknownVariable> {
+        let env = BTreeMap::from([("PORT".into(), "80".into()), ("NAMES".into(), "a b".into())]);
+        CommandLine::Words(words.iter().map(ToString::to_string).collect()).expand(&env)
+    }
+
+    #[test]
+    fn variables_are_replaced_within_their_word() {
+        assert_eq!(expand(&["x", "--port=$PORT", "${NAMES}", "$$HOME"]).unwrap(), ["x", "--port=80", "a b", "$HOME"]);
+        assert_eq!(expand(&["x", "${NOPE:-7}"]).unwrap(), ["x", "7"]);
+    }
+
+    #[test]
+    fn an_unknown_variable_is_named_with_its_word() {
+        let error = expand(&["x", "--a=$NOPE"]).unwrap_err();
+        assert_eq!((error.name.as_str(), error.word.as_str()), ("NOPE", "--a=$NOPE"));
+    }
+}

@@ -1,0 +1,242 @@
+//! A whole configuration.
+
+use std::{
+    collections::{BTreeMap, HashMap, HashSet},
+    path::{Path, PathBuf},
+};
+
+use super::{
+    Endpoint, IniErrors, Place, Problem, Settings, Warning, endpoint,
+    error::{Findings, NOT_YET},
+    include::{self, Source},
+    job::{JobsReader, free_keys},
+    kind::{Kind, near},
+    problem::shown,
+    scanner::Section,
+    settings::SettingsReader,
+    value::unknown_key,
+};
+use crate::config::JobConfig;
+
+/// The file that is read when a folder is named.
+const FILE_IN_FOLDER: &str = "gafferd.ini";
+
+/// What a configuration file, with all that it includes, says of a node.
+///
+/// ```
+/// use gaffer_core::ini::NodeConfig;
+///
+/// let config = NodeConfig::parse("gaffer.ini", "[process:web]\ncmd = ./server --port $PORT\n[env:web]\nport = 80\n")?;
+/// assert_eq!(config.jobs[0].name().to_string(), "default.web");
+/// assert_eq!(config.jobs[0].env()["PORT"], "80");
+///
+/// let errors = NodeConfig::parse("gaffer.ini", "[process:web]\ncmd = ./server\nnumproceses = 2\n").unwrap_err();
+/// assert_eq!(
+///     errors.to_string(),
+///     "gaffer.ini:3: [process:web] numproceses: is not a key of this section; did you mean `numprocesses`?"
+/// );
+/// # Ok::<(), gaffer_core::ini::IniErrors>(())
+/// ```
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct NodeConfig {
+    /// `[gaffer]`.
+    pub settings: Settings,
+    /// The endpoints to serve: those that `http_endpoints` names, in its order, else every `[endpoint:NAME]` in the
+    /// order of the files. Empty if there is none; what then is served is not this module's to say.
+    pub endpoints: Vec<Endpoint>,
+    /// The jobs in the order of the files, not of their priorities.
+    pub jobs: Vec<JobConfig>,
+    /// `[webhooks]`: topic and URL. A topic is an event's bare name, lower-cased; or dotted, as written; or `.` for all.
+    pub webhooks: Vec<(String, String)>,
+    /// `[plugin:NAME]`: by the plugin's name, its keys, lower-cased, and their values.
+    pub plugins: BTreeMap<String, BTreeMap<String, String>>,
+    /// What will not do what its author may expect. None of it keeps the node from running.
+    pub warnings: Vec<Warning>,
+    /// The files that were read, the one that was named first.
+    pub files: Vec<PathBuf>,
+}
+
+impl NodeConfig {
+    /// Reads a file, or the `gafferd.ini` of a folder, and all files that it includes.
+    ///
+    /// Blocks while it reads.
+    ///
+    /// # Errors
+    /// Every mistake of all files, each with its place; nothing of a configuration with a mistake is used.
+    pub fn read(path: &Path) -> Result<Self, IniErrors> {
+        let mut findings = Findings::default();
+        let source = if path.is_dir() {
+            include::read(&path.join(FILE_IN_FOLDER), &mut findings)
+        } else {
+            include::read(path, &mut findings)
+        };
+        Self::from_source(source, findings)
+    }
+
+    /// Reads a text; `file_name` stands in messages only. No file is opened, so that `include` and `include_dir` are
+    /// mistakes here.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    pub fn parse(file_name: &str, text: &str) -> Result<Self, IniErrors> {
+        let mut findings = Findings::default();
+        let source = include::parse(file_name, text, &mut findings);
+        Self::from_source(source, findings)
+    }
+
+    fn from_source(source: Source, mut findings: Findings) -> Result<Self, IniErrors> {
+        let Source { sections, files, include, include_dir } = source;
+        // A header that could not be read, or a file, may have held what others refer to.
+        let mut reader = Reader { incomplete: !findings.is_clean(), ..Reader::default() };
+        for section in &sections {
+            if findings.is_full() {
+                break;
+            }
+            reader.section(section, &mut findings);
+        }
+        let mut config = reader.finish(&mut findings);
+        config.settings.include = include;
+        config.settings.include_dir = include_dir;
+        config.files = files;
+        config.warnings = findings.finish()?;
+        Ok(config)
+    }
+}
+
+/// Sorts sections by their kind.
+#[derive(Debug, Default)]
+struct Reader {
+    config: NodeConfig,
+    settings: SettingsReader,
+    jobs: JobsReader,
+    /// Every `[endpoint:NAME]`, the wrong ones as `None`.
+    endpoints: Vec<(String, Option<Endpoint>)>,
+    /// The sections so far. Those that are not named may stand once in each file.
+    seen: HashMap<(Kind, Option<PathBuf>), Place>,
+    /// The topics so far: `[webhooks]` of all files are one.
+    topics: HashMap<String, Place>,
+    /// Whether a section could not be told, so that something may be missing that is not.
+    incomplete: bool,
+}
+
+impl Reader {
+    fn section(&mut self, section: &Section, findings: &mut Findings) {
+        let header = section.header.as_str();
+        let kind = match Kind::of(header) {
+            Ok(kind) => kind,
+            Err(problem) => {
+                self.incomplete = true;
+                findings.error(&section.place, Some(header), None, problem);
+                return;
+            }
+        };
+        let scope = match kind {
+            // Jobs have names of several forms, and are told apart once their names are read.
+            Kind::Job(_) | Kind::Env(_) => None,
+            Kind::Endpoint(_) | Kind::Plugin(_) => Some((kind.clone(), None)),
+            Kind::Gaffer | Kind::Webhooks | Kind::Auth | Kind::Ssl | Kind::LookupSsl => {
+                Some((kind.clone(), Some(section.place.file.to_path_buf())))
+            }
+        };
+        if let Some(scope) = scope {
+            if let Some(first) = self.seen.get(&scope) {
+                let problem = Problem::DuplicateSection { first: first.clone() };
+                findings.error(&section.place, Some(header), None, problem);
+                return;
+            }
+            self.seen.insert(scope, section.place.clone());
+        }
+        match kind {
+            Kind::Gaffer => self.settings.read(section, findings),
+            Kind::Endpoint(name) => {
+                let endpoint = endpoint::read(name.clone(), section, findings);
+                self.endpoints.push((name, endpoint));
+            }
+            Kind::Job(name) => self.jobs.job(&name, section, findings),
+            Kind::Env(name) => self.jobs.env(&name, section, findings),
+            Kind::Webhooks => self.webhooks(section, findings),
+            Kind::Plugin(name) => {
+                let values = free_keys(section, str::to_lowercase, findings);
+                self.config.plugins.insert(name, values);
+                findings.warning(&section.place, header, None, NOT_YET);
+            }
+            Kind::Auth => {
+                free_keys(section, str::to_lowercase, findings); // Nobody needs the values yet; duplicates are refused.
+                for entry in &section.entries {
+                    let key = entry.key.to_lowercase();
+                    if !AUTH_KEYS.contains(&key.as_str()) {
+                        findings.error(&entry.place, Some(header), Some(&entry.key), unknown_key(&key, AUTH_KEYS));
+                    }
+                }
+                findings.warning(&section.place, header, None, NOT_YET);
+            }
+            Kind::Ssl | Kind::LookupSsl => {
+                free_keys(section, str::to_lowercase, findings);
+                findings.warning(&section.place, header, None, NOT_YET);
+            }
+        }
+    }
+
+    /// Takes in a `[webhooks]`.
+    fn webhooks(&mut self, section: &Section, findings: &mut Findings) {
+        let header = Some(section.header.as_str());
+        for entry in &section.entries {
+            // Job names, which stand in dotted topics, are not case-blind.
+            let topic = if entry.key.contains('.') { entry.key.clone() } else { entry.key.to_lowercase() };
+            if let Some(first) = self.topics.get(&topic) {
+                let problem = Problem::DuplicateKey { first: first.clone() };
+                findings.error(&entry.place, header, Some(&entry.key), problem);
+                continue;
+            }
+            self.topics.insert(topic.clone(), entry.place.clone());
+            match entry.url() {
+                Ok(Some(url)) => self.config.webhooks.push((topic, url)),
+                Ok(None) => {}
+                Err(problem) => findings.error(&entry.place, header, Some(&entry.key), problem),
+            }
+        }
+        if !section.entries.is_empty() {
+            findings.warning(&section.place, &section.header, None, NOT_YET);
+        }
+    }
+
+    /// Does what needs all sections.
+    fn finish(self, findings: &mut Findings) -> NodeConfig {
+        let Self { mut config, settings: SettingsReader { settings, places, .. }, jobs, endpoints, incomplete, .. } =
+            self;
+        let complete = !incomplete;
+        let gaffer = Some("gaffer");
+        if let Some(place) = places.get("http_endpoints") {
+            let known: HashSet<&str> = endpoints.iter().map(|(name, _)| name.as_str()).collect();
+            let mut suggestions: Vec<&str> = known.iter().copied().collect();
+            suggestions.sort_unstable();
+            for name in settings.http_endpoints.iter().filter(|name| complete && !known.contains(name.as_str())) {
+                let suggestion = near(name, suggestions.iter().copied()).map(str::to_owned);
+                let problem = Problem::UnknownEndpoint { name: shown(name), suggestion };
+                findings.error(place, gaffer, Some("http_endpoints"), problem);
+            }
+        }
+        config.jobs = jobs.finish(complete, findings);
+        let mut by_name: HashMap<&str, &Endpoint> = HashMap::new();
+        by_name.extend(endpoints.iter().filter_map(|(name, endpoint)| Some((name.as_str(), endpoint.as_ref()?))));
+        config.endpoints = if settings.http_endpoints.is_empty() {
+            endpoints.iter().filter_map(|(_, endpoint)| endpoint.clone()).collect()
+        } else {
+            let named = settings.http_endpoints.iter().filter_map(|name| by_name.get(name.as_str()));
+            named.map(|endpoint| (*endpoint).clone()).collect()
+        };
+        if let (Some(place), Some(_), Some(first)) = (places.get("bind"), &settings.bind, config.endpoints.first()) {
+            let message = format!(
+                "has no effect, because `[endpoint:{}]` says what to serve; give the address in an endpoint of its own",
+                shown(&first.name)
+            );
+            findings.warning(place, "gaffer", Some("bind"), &message);
+        }
+        config.settings = settings;
+        config
+    }
+}
+
+/// The keys of `[auth]`.
+const AUTH_KEYS: [&str; 4] = ["auth_backend", "keys_backend", "auth_dbname", "keys_dbname"];

@@ -1,0 +1,265 @@
+//! What each section and key becomes.
+
+use std::{path::PathBuf, time::Duration};
+
+use super::{bad, bad_each, good, warnings};
+use crate::{
+    config::JOB_KEYS,
+    ini::{LogLevel, Settings, settings},
+};
+
+#[test]
+fn every_key_of_the_node_is_read() {
+    let config = good(
+        "[gaffer]\nhttp_endpoints = b, a\nplugins_dir = ~/p q\nbind = 0.0.0.0:1\nbroadcast_address = https://x:5\n\
+         backlog = 7\ndaemonize = Yes\npidfile = run/g.pid\nerror_log = /e\nlog_level = WARNING\n\
+         lookupd_address = http://a\nlookupd_address_2 = http://b\nlookupd_addressX = c\nrequire_key = on\n\
+         state_dir = /s\ncors_origins = http://a, *\nallowed_hosts = h\nstats_interval = 2.5\n\
+         [endpoint:a]\nbind = :0\n[endpoint:b]\nbind = [::1]:80\nbacklog = 9\ncertfile = c\nkeyfile = k\ncacert = /a\n\
+         [endpoint:c]\nbind = unix:/run/g.sock\n",
+    );
+    let expected = Settings {
+        http_endpoints: vec!["b".into(), "a".into()],
+        plugins_dir: Some("~/p q".into()),
+        bind: Some("0.0.0.0:1".into()),
+        broadcast_address: Some("https://x:5".into()),
+        backlog: Some(7),
+        daemonize: true,
+        pidfile: Some("run/g.pid".into()),
+        error_log: Some("/e".into()),
+        log_level: Some(LogLevel::Warning),
+        lookupd_addresses: vec!["http://a".into(), "http://b".into(), "c".into()],
+        require_key: true,
+        state_dir: Some("/s".into()),
+        cors_origins: vec!["http://a".into(), "*".into()],
+        allowed_hosts: vec!["h".into()],
+        stats_interval: Duration::from_millis(2500),
+        ..Settings::default()
+    };
+    assert_eq!(config.settings, expected);
+    let [b, a] = &config.endpoints[..] else { panic!("{:?}", config.endpoints) };
+    assert_eq!((b.name.as_str(), b.bind.as_str(), b.backlog), ("b", "[::1]:80", Some(9)));
+    assert_eq!((&b.certfile, &b.keyfile, &b.cacert), (&path("c"), &path("k"), &path("/a")));
+    assert_eq!((a.name.as_str(), a.bind.as_str(), a.backlog, &a.cacert), ("a", ":0", None, &None));
+    assert_eq!(a.place.to_string(), "gaffer.ini:19");
+}
+
+fn path(text: &str) -> Option<PathBuf> {
+    Some(text.into())
+}
+
+#[test]
+fn what_is_not_given_has_its_default() {
+    for text in ["", "[gaffer]\nbind =\npidfile =\nlog_level =\nhttp_endpoints =\nplugin_dir=\nbroadcast_address=\n"] {
+        let settings = good(text).settings;
+        assert_eq!(settings, Settings::default());
+        assert_eq!(settings.stats_interval, Duration::from_millis(100));
+        assert!(!settings.require_key && !settings.daemonize);
+    }
+}
+
+#[test]
+fn plugin_dir_is_another_name_for_plugins_dir() {
+    assert_eq!(good("[gaffer]\nplugin_dir = x").settings.plugins_dir, path("x"));
+    assert_eq!(
+        bad("[gaffer]\nplugin_dir = x\nplugins_dir = y"),
+        "gaffer.ini:3: [gaffer] plugins_dir: is given already at gaffer.ini:2; keep one of the two"
+    );
+}
+
+#[test]
+fn without_http_endpoints_every_endpoint_is_served_in_the_order_of_the_file() {
+    let config = good("[endpoint:z]\nbind = a:1\n[endpoint:a]\nbind = unix:x\n");
+    assert_eq!(config.endpoints.iter().map(|endpoint| endpoint.name.as_str()).collect::<Vec<_>>(), ["z", "a"]);
+    assert!(!config.endpoints[0].is_unix() && config.endpoints[1].is_unix());
+}
+
+#[test]
+fn blanks_in_http_endpoints_do_not_lose_the_second_name() {
+    // The original did not trim them: `a, b` lost b.
+    let config = good("[gaffer]\nhttp_endpoints = a, b\n[endpoint:b]\nbind = x:1\n[endpoint:a]\nbind = x:2\n");
+    assert_eq!(config.endpoints.len(), 2);
+}
+
+#[test]
+fn every_field_of_a_job_can_be_set_or_has_another_place() {
+    for key in JOB_KEYS {
+        let value = match key {
+            "name" | "env" => continue,
+            "cmd" | "args" | "uid" | "gid" | "cwd" | "redirect_output" | "custom_streams" => "x",
+            "detach" | "shell" | "os_env" | "redirect_input" | "start" => "off",
+            _ => "3",
+        };
+        let cmd = if key == "cmd" { "" } else { "cmd = x\n" };
+        assert_eq!(good(&format!("[job:a]\n{cmd}{key} = {value}\n")).jobs.len(), 1, "{key}");
+    }
+}
+
+#[test]
+fn a_relative_cwd_is_kept_as_it_is() {
+    assert_eq!(good("[process:a]\ncmd = x\ncwd = ./y").jobs[0].cwd(), path("./y").as_ref());
+}
+
+#[test]
+fn booleans_have_all_spellings_of_configparser() {
+    for (words, expected) in [(["1", "yes", "True", "ON"], true), (["0", "no", "FALSE", "off"], false)] {
+        for word in words {
+            assert_eq!(good(&format!("[gaffer]\nrequire_key = {word}")).settings.require_key, expected);
+            assert_eq!(good(&format!("[process:a]\ncmd = x\ndetach = {word}")).jobs[0].detach(), expected);
+        }
+    }
+}
+
+#[test]
+fn a_job_is_named_by_its_header_in_every_form() {
+    let config = good(
+        "[process:a]\ncmd = x\n[process:shop:web]\ncmd = x\n[job:shop.eu:b]\ncmd = x\n[job:s/c]\ncmd = x\n\
+         [ process : d ]\ncmd = x\n[process:e.f]\ncmd = x\n",
+    );
+    let names: Vec<String> = config.jobs.iter().map(|job| job.name().to_string()).collect();
+    assert_eq!(names, ["default.a", "shop.web", "shop.eu.b", "s.c", "default.d", "e.f"]);
+}
+
+#[test]
+fn an_environment_is_found_by_any_form_of_the_name_wherever_it_stands() {
+    let config = good(
+        "[env:shop.web]\nport = 80\nPath = a:b=c\nEMPTY =\nmulti = 1\n  2 = 3\n[process:shop:web]\ncmd = x\n\
+         [process:other]\ncmd = y\n",
+    );
+    let env = config.jobs[0].env();
+    assert_eq!(env.keys().collect::<Vec<_>>(), ["EMPTY", "MULTI", "PATH", "PORT"]);
+    assert_eq!((env["PORT"].as_str(), env["PATH"].as_str(), env["EMPTY"].as_str()), ("80", "a:b=c", ""));
+    assert_eq!(env["MULTI"], "1\n2 = 3");
+    assert!(config.jobs[1].env().is_empty());
+}
+
+#[test]
+fn webhooks_keep_the_case_of_job_names() {
+    // The original lower-cased them, so that the events of a job `Web` could not be hooked.
+    let config = good("[webhooks]\nCreate = http://a\nproc.Web.spawn = https://b/?x=1;y#z\n. = http://c\nexit =\n");
+    let pair = |topic: &str, url: &str| (topic.to_owned(), url.to_owned());
+    assert_eq!(
+        config.webhooks,
+        [pair("create", "http://a"), pair("proc.Web.spawn", "https://b/?x=1;y#z"), pair(".", "http://c")]
+    );
+}
+
+#[test]
+fn plugins_have_keys_of_their_own() {
+    let config = good("[plugin:My Plugin]\nURL = x\nproc.dummy.spawn = 1\n[plugin:b]\n");
+    assert_eq!(config.plugins["My Plugin"]["url"], "x");
+    assert_eq!(config.plugins["My Plugin"]["proc.dummy.spawn"], "1");
+    assert!(config.plugins["b"].is_empty());
+}
+
+#[test]
+fn what_has_not_landed_is_accepted_with_a_warning() {
+    assert_eq!(
+        warnings(
+            "[ssl]\ncertfile = a\nanything = b\n[lookup_ssl]\nca_certs = c\n[auth]\nauth_backend = default\n\
+             keys_dbname = :memory:\n[gaffer]\ndaemonize = true\nlookupd_address_1 = http://x\nrequire_key = no\n\
+             [webhooks]\ncreate = http://x\n[plugin:p]\n[endpoint:a]\nbind = unix:/x\ncertfile = c\ncacert =\n"
+        ),
+        "gaffer.ini:1: [ssl] is known but not supported yet; it has no effect\n\
+         gaffer.ini:4: [lookup_ssl] is known but not supported yet; it has no effect\n\
+         gaffer.ini:6: [auth] is known but not supported yet; it has no effect\n\
+         gaffer.ini:10: [gaffer] daemonize: is known but not supported yet; it has no effect\n\
+         gaffer.ini:11: [gaffer] lookupd_address_1: is known but not supported yet; it has no effect\n\
+         gaffer.ini:12: [gaffer] require_key: is known but not supported yet; it has no effect\n\
+         gaffer.ini:13: [webhooks] is known but not supported yet; it has no effect\n\
+         gaffer.ini:15: [plugin:p] is known but not supported yet; it has no effect\n\
+         gaffer.ini:17: [endpoint:a] bind: unix sockets are known but not supported yet; this endpoint has no effect\n\
+         gaffer.ini:18: [endpoint:a] certfile: is known but not supported yet; it has no effect"
+    );
+}
+
+#[test]
+fn every_key_of_the_node_either_works_or_warns() {
+    for (key, landed) in settings::KEYS {
+        let value = match key {
+            "daemonize" | "require_key" => "1",
+            "bind" => "x:1",
+            "broadcast_address" => "http://x",
+            "log_level" => "info",
+            "http_endpoints" | "include" | "include_dir" => "",
+            _ => "1",
+        };
+        let expected = match landed {
+            settings::Landed::Yes => String::new(),
+            settings::Landed::NotYet => {
+                format!("gaffer.ini:2: [gaffer] {key}: is known but not supported yet; it has no effect")
+            }
+        };
+        assert_eq!(warnings(&format!("[gaffer]\n{key} = {value}\n")), expected);
+    }
+}
+
+#[test]
+fn a_bind_of_the_node_beside_endpoints_is_warned_of() {
+    assert_eq!(warnings("[gaffer]\nbind = :1"), "");
+    assert_eq!(
+        warnings("[gaffer]\nbind = :1\n[endpoint:a]\nbind = :2\n"),
+        "gaffer.ini:2: [gaffer] bind: has no effect, because `[endpoint:a]` says what to serve; give the address in an \
+         endpoint of its own"
+    );
+}
+
+#[test]
+fn addresses_are_checked_for_their_form() {
+    for address in ["127.0.0.1:5000", "localhost:0", ":80", "[::1]:65535", "*:1", "unix:/x", "unix:x y"] {
+        assert_eq!(good(&format!("[endpoint:a]\nbind = {address}")).endpoints[0].bind, address);
+    }
+    for address in ["5000", "localhost", "a:b", "a:65536", "a:", "::1:80", "unix:", "http://x:1", "a b:1", "a:+1"] {
+        assert_eq!(
+            bad(&format!("[endpoint:a]\nbind = {address}")),
+            format!(
+                "gaffer.ini:2: [endpoint:a] bind: must be `HOST:PORT`, such as 127.0.0.1:5000 or [::1]:5000, or \
+                 `unix:PATH`, but is `{address}`"
+            )
+        );
+    }
+}
+
+#[test]
+fn wrong_values_of_the_node_name_the_rule_and_the_value() {
+    bad_each(&[
+        ("[gaffer]\nbacklog = -1", "gaffer.ini:2: [gaffer] backlog: must be a whole number of 0 or more, but is `-1`"),
+        ("[gaffer]\nbacklog =", "gaffer.ini:2: [gaffer] backlog: must be a whole number of 0 or more, but is ``"),
+        (
+            "[gaffer]\nbacklog = 5 ; five",
+            "gaffer.ini:2: [gaffer] backlog: must be a whole number of 0 or more, but is `5 ; five`; a comment must \
+             stand on a line of its own",
+        ),
+        ("[gaffer]\ndaemonize = maybe", "gaffer.ini:2: [gaffer] daemonize: must be true or false, but is `maybe`"),
+        (
+            "[gaffer]\nlog_level = loud",
+            "gaffer.ini:2: [gaffer] log_level: must be critical, error, warning, info or debug, but is `loud`",
+        ),
+        (
+            "[gaffer]\nbroadcast_address = x:1",
+            "gaffer.ini:2: [gaffer] broadcast_address: must be a URL that begins with `http://` or `https://`, but is \
+             `x:1`",
+        ),
+        (
+            "[webhooks]\ncreate = ftp://x",
+            "gaffer.ini:2: [webhooks] create: must be a URL that begins with `http://` or `https://`, but is `ftp://x`",
+        ),
+        (
+            "[gaffer]\nhttp_endpoints = a, a\n[endpoint:a]\nbind = :1",
+            "gaffer.ini:2: [gaffer] http_endpoints: names `a` twice; give it once",
+        ),
+        (
+            "[gaffer]\ninclude = a.ini",
+            "gaffer.ini:2: [gaffer] include: cannot be followed, because this configuration was not read from a file",
+        ),
+    ]);
+    for interval in ["0", "0.09", "-1", "nan", "inf", "1e300", "x", ""] {
+        assert_eq!(
+            bad(&format!("[gaffer]\nstats_interval = {interval}")),
+            format!(
+                "gaffer.ini:2: [gaffer] stats_interval: must be a number of seconds from 0.1 to a year, for example \
+                 0.5, but is `{interval}`"
+            )
+        );
+    }
+}

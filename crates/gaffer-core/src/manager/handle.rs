@@ -1,0 +1,428 @@
+//! The handle through which a manager is asked.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use tokio::sync::oneshot;
+
+use super::{
+    ManagerError,
+    live::View,
+    shared::{Leftover, Request, Shared, Stage},
+};
+use crate::{
+    api::{JobInfo, ProcessInfo},
+    config::JobConfig,
+    events::{Notification, Pattern, Subscription},
+    names::{JobName, ProcessId, SessionId, Signal, StreamLabel},
+    streams::{MergedSubscription, Output, ProcessIo, Start},
+    supervisor::{Answer, Command, OneOff, Refusal, Scale},
+};
+
+/// Maintains live processes and lets anybody act on them. A cheap handle: clone it, send it, share it.
+///
+/// Methods are named as in the manual. A command resolves once it is done: launches that it asked for have succeeded or
+/// failed; ends that it asked for have been asked for, but may take up to `graceful_timeout` to come about.
+///
+/// # Cancel safety
+/// Dropping the future of a command does not take the command back: once it was handed over it is carried out.
+#[derive(Clone, Debug)]
+pub struct Manager {
+    pub(super) shared: Arc<Shared>,
+}
+
+type Result<T> = std::result::Result<T, ManagerError>;
+
+impl Manager {
+    /// Takes in a job, and starts it if its configuration says so.
+    ///
+    /// A command that cannot be launched does not fail this: the job is loaded, and its info tells the cause.
+    ///
+    /// # Errors
+    /// [`Refusal::AlreadyLoaded`], or the manager is stopping.
+    pub async fn load(&self, config: JobConfig) -> Result<()> {
+        let start = config.spec().start;
+        self.command(Command::Load { config: Arc::new(config), start }).await.map(drop)
+    }
+
+    /// Takes in many jobs, in this order, without waiting for one's launches before the next; answers for each what
+    /// [`load`](Self::load) would.
+    pub async fn load_all(&self, configs: impl IntoIterator<Item = JobConfig>) -> Vec<Result<()>> {
+        let mut asked = Vec::new();
+        for config in configs {
+            let start = config.spec().start;
+            asked.push(self.ask(Command::Load { config: Arc::new(config), start }).await);
+        }
+        let mut outcomes = Vec::with_capacity(asked.len());
+        for answered in asked {
+            outcomes.push(match answered {
+                Ok(answered) => outcome(answered).await.map(drop),
+                Err(error) => Err(error),
+            });
+        }
+        outcomes
+    }
+
+    /// Stops a job and forgets it.
+    ///
+    /// # Errors
+    /// [`Refusal::UnknownJob`], or the manager is stopping.
+    pub async fn unload(&self, name: &JobName) -> Result<()> {
+        self.command(Command::Unload(name.clone())).await.map(drop)
+    }
+
+    /// Gives a loaded job a new configuration and replaces its processes, new ones first; `start` also starts a stopped job.
+    ///
+    /// # Errors
+    /// [`Refusal::UnknownJob`]; [`Refusal::NotStarted`] when a new process does not start: then the old configuration and
+    /// the old processes stay; [`Refusal::Superseded`]; or the manager is stopping.
+    pub async fn update(&self, config: JobConfig, start: bool) -> Result<()> {
+        self.command(Command::Update { config: Arc::new(config), start }).await.map(drop)
+    }
+
+    /// Starts a job: also one that rests or was given up because it flapped.
+    ///
+    /// # Errors
+    /// [`Refusal::UnknownJob`], or the manager is stopping.
+    pub async fn start_job(&self, name: &JobName) -> Result<()> {
+        self.command(Command::Start(name.clone())).await.map(drop)
+    }
+
+    /// Stops a job's processes and does not restart them. The scaled number is kept.
+    ///
+    /// # Errors
+    /// [`Refusal::UnknownJob`], or the manager is stopping.
+    pub async fn stop_job(&self, name: &JobName) -> Result<()> {
+        self.command(Command::Stop(name.clone())).await.map(drop)
+    }
+
+    /// Replaces a job's processes: new ones first, then the old. Starts a stopped job.
+    ///
+    /// # Errors
+    /// [`Refusal::UnknownJob`]; [`Refusal::NotStarted`] when a new process does not start: then its predecessor stays;
+    /// [`Refusal::Superseded`]; or the manager is stopping.
+    pub async fn restart_job(&self, name: &JobName) -> Result<()> {
+        self.command(Command::Restart(name.clone())).await.map(drop)
+    }
+
+    /// Sets a job's number back to the configured one and replaces its processes. A stopped job stays stopped.
+    ///
+    /// # Errors
+    /// As [`restart_job`](Self::restart_job).
+    pub async fn reload(&self, name: &JobName) -> Result<()> {
+        self.command(Command::Reload(name.clone())).await.map(drop)
+    }
+
+    /// Changes how many processes a job runs, and answers the new number. Fewer: the oldest go first.
+    ///
+    /// # Errors
+    /// [`Refusal::UnknownJob`], [`Refusal::TooMany`], or the manager is stopping.
+    pub async fn scale(&self, name: &JobName, scale: impl Into<Scale>) -> Result<u32> {
+        match self.command(Command::Scale(name.clone(), scale.into())).await? {
+            Answer::Number(number) => Ok(number),
+            Answer::Done | Answer::Launched(_) => Ok(0), // Scaling is always answered with a number.
+        }
+    }
+
+    /// Launches a one-off process of a job, stopped or not: not kept alive, not counted.
+    ///
+    /// # Errors
+    /// [`Refusal::UnknownJob`], [`Refusal::NotStarted`], or the manager is stopping.
+    pub async fn commit(&self, name: &JobName, once: OneOff) -> Result<ProcessId> {
+        match self.command(Command::Commit(name.clone(), once)).await? {
+            Answer::Launched(pid) => Ok(pid),
+            Answer::Done | Answer::Number(_) => Err(ManagerError::Stopped), // A commit is always answered with a pid.
+        }
+    }
+
+    /// Sends a signal to one process.
+    ///
+    /// # Errors
+    /// [`Refusal::UnknownProcess`], or the manager has stopped.
+    pub async fn kill(&self, pid: ProcessId, signal: Signal) -> Result<()> {
+        self.command(Command::Signal(pid, signal)).await.map(drop)
+    }
+
+    /// Sends a signal to all processes of a job.
+    ///
+    /// # Errors
+    /// [`Refusal::UnknownJob`], or the manager has stopped.
+    pub async fn killall(&self, name: &JobName, signal: Signal) -> Result<()> {
+        self.command(Command::SignalJob(name.clone(), signal)).await.map(drop)
+    }
+
+    /// Stops one process. It is replaced, unless it is a one-off.
+    ///
+    /// # Errors
+    /// [`Refusal::UnknownProcess`], or the manager has stopped.
+    pub async fn stop_process(&self, pid: ProcessId) -> Result<()> {
+        self.command(Command::StopProcess(pid)).await.map(drop)
+    }
+
+    /// Stops all processes of a job; they exit and come back.
+    ///
+    /// # Errors
+    /// [`Refusal::UnknownJob`], or the manager has stopped.
+    pub async fn stopall(&self, name: &JobName) -> Result<()> {
+        self.command(Command::StopAll(name.clone())).await.map(drop)
+    }
+
+    /// A job's configuration.
+    ///
+    /// # Errors
+    /// [`Refusal::UnknownJob`], or the manager has stopped.
+    pub async fn get(&self, name: &JobName) -> Result<Arc<JobConfig>> {
+        let job = name.clone();
+        self.query(move |view| view.supervisor.config(&job).cloned()).await?.ok_or_else(|| unknown_job(name))
+    }
+
+    /// A job as it stands.
+    ///
+    /// # Errors
+    /// [`Refusal::UnknownJob`], or the manager has stopped.
+    pub async fn info(&self, name: &JobName) -> Result<JobInfo> {
+        let job = name.clone();
+        self.query(move |view| view.supervisor.info(&job, view.now)).await?.ok_or_else(|| unknown_job(name))
+    }
+
+    /// All jobs as they stand, in the order of their loading.
+    ///
+    /// # Errors
+    /// The manager has stopped.
+    pub async fn infos(&self) -> Result<Vec<JobInfo>> {
+        self.query(|view| view.supervisor.infos(view.now)).await
+    }
+
+    /// Names of the loaded jobs in the order of their loading; of one session if it is given.
+    ///
+    /// # Errors
+    /// [`Refusal::UnknownSession`], or the manager has stopped.
+    pub async fn jobs(&self, session: Option<&SessionId>) -> Result<Vec<JobName>> {
+        let names: Vec<JobName> = self.query(|view| view.supervisor.names().cloned().collect()).await?;
+        let Some(session) = session else { return Ok(names) };
+        let names: Vec<JobName> = names.into_iter().filter(|name| name.session() == session).collect();
+        if names.is_empty() { Err(Refusal::UnknownSession(session.clone()).into()) } else { Ok(names) }
+    }
+
+    /// Sessions that have jobs, in the order of their first job's loading.
+    ///
+    /// # Errors
+    /// The manager has stopped.
+    pub async fn sessions(&self) -> Result<Vec<SessionId>> {
+        let mut sessions: Vec<SessionId> = Vec::new();
+        for name in self.jobs(None).await? {
+            if !sessions.contains(name.session()) {
+                sessions.push(name.session().clone());
+            }
+        }
+        Ok(sessions)
+    }
+
+    /// Pids of a job's kept processes, oldest first; of all processes, one-off ones included, for `None`.
+    ///
+    /// # Errors
+    /// [`Refusal::UnknownJob`], or the manager has stopped.
+    pub async fn pids(&self, name: Option<&JobName>) -> Result<Vec<ProcessId>> {
+        match name {
+            Some(name) => Ok(self.info(name).await?.pids),
+            None => {
+                self.query(|view| {
+                    let mut pids: Vec<ProcessId> = view.live.keys().copied().collect();
+                    pids.sort_unstable();
+                    pids
+                })
+                .await
+            }
+        }
+    }
+
+    /// A process as it stands.
+    ///
+    /// # Errors
+    /// [`Refusal::UnknownProcess`], or the manager has stopped.
+    pub async fn process(&self, pid: ProcessId) -> Result<ProcessInfo> {
+        self.query(move |view| view.process(pid)).await?.ok_or_else(|| Refusal::UnknownProcess(pid).into())
+    }
+
+    /// All processes as they stand, oldest first.
+    ///
+    /// # Errors
+    /// The manager has stopped.
+    pub async fn processes(&self) -> Result<Vec<ProcessInfo>> {
+        let mut all: Vec<ProcessInfo> =
+            self.query(|view| view.live.keys().filter_map(|pid| view.process(*pid)).collect()).await?;
+        all.sort_unstable_by_key(|process| process.pid);
+        Ok(all)
+    }
+
+    /// The streams of a process.
+    ///
+    /// # Errors
+    /// [`Refusal::UnknownProcess`], or the manager has stopped.
+    pub async fn streams(&self, pid: ProcessId) -> Result<ProcessIo> {
+        self.query(move |view| view.io(pid).cloned()).await?.ok_or_else(|| Refusal::UnknownProcess(pid).into())
+    }
+
+    /// The streams of a process that lives, or has lived until a moment ago: for whoever learnt of it from an event.
+    ///
+    /// # Errors
+    /// [`Refusal::UnknownProcess`], or the manager has stopped.
+    pub async fn recent_streams(&self, pid: ProcessId) -> Result<ProcessIo> {
+        self.query(move |view| view.recent_io(pid).cloned()).await?.ok_or_else(|| Refusal::UnknownProcess(pid).into())
+    }
+
+    /// One labelled output (or extra pipe) of a process.
+    ///
+    /// # Errors
+    /// [`Refusal::UnknownProcess`], [`ManagerError::NotRedirected`], [`ManagerError::UnknownStream`], or the manager has stopped.
+    pub async fn output(&self, pid: ProcessId, label: &str) -> Result<Arc<Output>> {
+        let io = self.streams(pid).await?;
+        if let Some(output) = io.output(label) {
+            return Ok(output.clone());
+        }
+        let known: Vec<String> = io.labels().map(ToString::to_string).collect();
+        if known.is_empty() {
+            return Err(ManagerError::NotRedirected(pid));
+        }
+        Err(ManagerError::UnknownStream { pid, label: label.to_owned(), known })
+    }
+
+    /// Subscribes to one output of a process, or to all of them for the empty label, as the manual has it.
+    ///
+    /// # Errors
+    /// As [`output`](Self::output).
+    pub async fn monitor_io(&self, pid: ProcessId, label: &str, start: Start) -> Result<MergedSubscription> {
+        if label.is_empty() {
+            let io = self.streams(pid).await?;
+            if io.labels().next().is_none() {
+                return Err(ManagerError::NotRedirected(pid));
+            }
+            return Ok(MergedSubscription::of_process(&io, start));
+        }
+        Ok(MergedSubscription::of_output(&self.output(pid, label).await?, start))
+    }
+
+    /// Writes to a process's stdin, or to one of its extra pipes. Resolves once all was written.
+    ///
+    /// # Errors
+    /// [`Refusal::UnknownProcess`], [`ManagerError::NoStdin`], [`ManagerError::UnknownStream`], [`ManagerError::Write`], or
+    /// the manager has stopped.
+    pub async fn send(&self, pid: ProcessId, data: impl Into<Bytes>, stream: Option<&StreamLabel>) -> Result<()> {
+        let io = self.streams(pid).await?;
+        let Some(input) = io.input(stream) else {
+            return Err(match stream {
+                None => ManagerError::NoStdin(pid),
+                Some(label) => ManagerError::UnknownStream {
+                    pid,
+                    label: label.to_string(),
+                    known: io.custom.iter().map(|pipe| pipe.output.label().to_string()).collect(),
+                },
+            });
+        };
+        input.write(data.into()).await.map_err(|source| ManagerError::Write { pid, source })
+    }
+
+    /// Subscribes to events. Events that happen after this call are not missed.
+    pub fn subscribe(&self, pattern: &Pattern) -> Subscription<Arc<Notification>> {
+        self.emitter(pattern).subscribe(&pattern.segments())
+    }
+
+    /// Subscribes to the first event only.
+    pub fn subscribe_once(&self, pattern: &Pattern) -> Subscription<Arc<Notification>> {
+        self.emitter(pattern).subscribe_once(&pattern.segments())
+    }
+
+    fn emitter(&self, pattern: &Pattern) -> &crate::events::Emitter<Arc<Notification>> {
+        match pattern {
+            Pattern::Process(..) => &self.shared.process_events,
+            Pattern::All | Pattern::Kind(_) | Pattern::Jobs | Pattern::Session(_) | Pattern::Job(..) => {
+                &self.shared.events
+            }
+        }
+    }
+
+    /// What tells this run of the node from another: random, new at each start.
+    pub fn node(&self) -> &str {
+        &self.shared.node
+    }
+
+    /// Stops all jobs in reverse order of priority, then the applications. Resolves when all is over.
+    ///
+    /// A second call waits for the same end.
+    pub async fn stop(&self) {
+        // A refusal says that the end is under way already, or over.
+        drop(self.command(Command::Shutdown).await);
+        self.stopped().await;
+    }
+
+    /// Kills all processes, then stops the applications. Also ends a stop that is under way.
+    pub async fn stop_now(&self) {
+        drop(self.command(Command::ShutdownNow).await);
+        self.stopped().await;
+    }
+
+    /// Resolves once the manager has stopped, and answers what went wrong, as texts: a failure of the manager itself, and
+    /// each process that could not be ended.
+    pub async fn stopped(&self) -> Vec<String> {
+        let mut stage = self.shared.stage.clone();
+        let Ok(stage) = stage.wait_for(|stage| matches!(stage, Stage::Stopped(_))).await else {
+            // Its task is gone without a word, as when its runtime is torn down.
+            return vec!["the manager was torn down before it had stopped".to_owned()];
+        };
+        let Stage::Stopped(end) = &*stage else { return Vec::new() }; // Not reached: it was waited for.
+        end.failure.iter().cloned().chain(end.left.iter().map(Leftover::to_string)).collect()
+    }
+
+    /// Restarts every job that is not stopped, then every application.
+    ///
+    /// # Errors
+    /// The first job that could not be restarted keeps its processes; the others are restarted all the same.
+    pub async fn restart(&self) -> Result<()> {
+        let mut outcome = Ok(());
+        for info in self.infos().await? {
+            if info.state != crate::api::JobState::Stopped {
+                let restarted = self.restart_job(&info.name).await;
+                // A job that was unloaded meanwhile needs no restart.
+                if !matches!(restarted, Err(ManagerError::Refused(Refusal::UnknownJob(_)))) {
+                    outcome = outcome.and(restarted);
+                }
+            }
+        }
+        self.restart_applications().await;
+        outcome
+    }
+
+    async fn command(&self, command: Command) -> Result<Answer> {
+        outcome(self.ask(command).await?).await
+    }
+
+    /// Hands a command over; the answer comes later.
+    async fn ask(&self, command: Command) -> Result<Answered> {
+        let (answer, answered) = oneshot::channel();
+        let request = Request::Command(command, answer);
+        self.shared.requests.send(request).await.map_err(|_| ManagerError::Stopped)?;
+        Ok(answered)
+    }
+
+    pub(super) async fn query<T: Send + 'static>(
+        &self,
+        look: impl FnOnce(&View<'_>) -> T + Send + 'static,
+    ) -> Result<T> {
+        let (answer, answered) = oneshot::channel();
+        let query = Box::new(move |view: &View<'_>| {
+            drop(answer.send(look(view))); // Nobody waits any more: nothing to tell.
+        });
+        self.shared.requests.send(Request::Query(query)).await.map_err(|_| ManagerError::Stopped)?;
+        answered.await.map_err(|_| ManagerError::Stopped)
+    }
+}
+
+type Answered = oneshot::Receiver<std::result::Result<Answer, Refusal>>;
+
+async fn outcome(answered: Answered) -> Result<Answer> {
+    Ok(answered.await.map_err(|_| ManagerError::Stopped)??)
+}
+
+fn unknown_job(name: &JobName) -> ManagerError {
+    Refusal::UnknownJob(name.clone()).into()
+}

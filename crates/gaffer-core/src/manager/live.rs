@@ -1,0 +1,111 @@
+//! What the shell knows of each process beyond what the supervisor decides on.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    time::{Instant, SystemTime, UNIX_EPOCH},
+};
+
+use crate::{
+    api::ProcessInfo,
+    backend::LaunchPlan,
+    names::{OsPid, ProcessId, StreamLabel},
+    streams::ProcessIo,
+    supervisor::Supervisor,
+};
+
+/// A process that was launched and is not wholly gone.
+#[derive(Debug)]
+pub(crate) struct Live {
+    pub(crate) os_pid: OsPid,
+    pub(crate) io: ProcessIo,
+    launched: Launched,
+    created: SystemTime,
+}
+
+/// What clients are told of the plan. Not the whole of it: the environment alone is some kilobytes.
+#[derive(Debug)]
+struct Launched {
+    argv: Vec<String>,
+    outputs: Vec<StreamLabel>,
+    stdin: bool,
+    custom: Vec<StreamLabel>,
+}
+
+impl Live {
+    pub(crate) fn new(os_pid: OsPid, io: ProcessIo, plan: &LaunchPlan, created: SystemTime) -> Self {
+        let launched = Launched {
+            argv: plan.argv.clone(),
+            outputs: plan.outputs.clone(),
+            stdin: plan.stdin,
+            custom: plan.custom.clone(),
+        };
+        Self { os_pid, io, launched, created }
+    }
+}
+
+/// Streams of the processes that were released last: whoever learns of a process from its `spawn` event can read its output
+/// though it is gone already.
+#[derive(Debug, Default)]
+pub(crate) struct Recent {
+    streams: VecDeque<(ProcessId, ProcessIo)>,
+}
+
+impl Recent {
+    /// Enough for a burst of short runs, and some MB of history at most.
+    const MAX: usize = 32;
+
+    /// Keeps the streams of a process that is gone, if it has any.
+    pub(crate) fn keep(&mut self, pid: ProcessId, io: ProcessIo) {
+        if io.labels().next().is_some() {
+            self.streams.truncate(Self::MAX - 1);
+            self.streams.push_front((pid, io));
+        }
+    }
+
+    fn io(&self, pid: ProcessId) -> Option<&ProcessIo> {
+        self.streams.iter().find(|(known, _)| *known == pid).map(|(_, io)| io)
+    }
+}
+
+/// What a query sees: the state between two inputs.
+pub(crate) struct View<'a> {
+    pub(crate) now: Instant,
+    pub(crate) supervisor: &'a Supervisor,
+    pub(crate) live: &'a HashMap<ProcessId, Live>,
+    pub(crate) recent: &'a Recent,
+}
+
+impl View<'_> {
+    /// The streams of a process that lives.
+    pub(crate) fn io(&self, pid: ProcessId) -> Option<&ProcessIo> {
+        self.live.get(&pid).map(|live| &live.io)
+    }
+
+    /// The streams of a process that lives, or has lived until a moment ago.
+    pub(crate) fn recent_io(&self, pid: ProcessId) -> Option<&ProcessIo> {
+        self.io(pid).or_else(|| self.recent.io(pid))
+    }
+
+    /// A process as it stands.
+    pub(crate) fn process(&self, pid: ProcessId) -> Option<ProcessInfo> {
+        let live = self.live.get(&pid)?;
+        let process = self.supervisor.process(pid)?;
+        let (cmd, args) = live.launched.argv.split_first()?;
+        let created = live.created.duration_since(UNIX_EPOCH).unwrap_or_default();
+        Some(ProcessInfo {
+            pid,
+            os_pid: live.os_pid,
+            name: process.config.name().clone(),
+            cmd: cmd.clone(),
+            args: args.to_vec(),
+            create_time: created.as_secs_f64(),
+            once: process.once,
+            redirect_output: live.launched.outputs.clone(),
+            redirect_input: live.launched.stdin,
+            custom_streams: live.launched.custom.clone(),
+            active: process.leader_alive,
+            stopping: process.stopping,
+            lost: live.io.outputs.iter().map(|output| output.lost()).sum(),
+        })
+    }
+}

@@ -1,0 +1,16 @@
+//! The shell round the supervisor: one task that owns it, and the handle that everybody else holds.
+
+mod actor;
+mod applications;
+mod error;
+mod handle;
+mod live;
+mod log;
+mod options;
+mod shared;
+mod stats;
+mod timers;
+
+pub use error::ManagerError;
+pub use handle::Manager;
+pub use options::ManagerOptions;

@@ -1,0 +1,12 @@
+//! Output streams with history, and stdin.
+
+mod io;
+mod merged;
+mod output;
+mod ring;
+mod stdin;
+
+pub use io::{ProcessIo, TwoWay};
+pub use merged::MergedSubscription;
+pub use output::{Chunk, Output, OutputSubscription, Start};
+pub use stdin::{Stdin, StdinError};

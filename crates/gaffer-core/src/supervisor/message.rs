@@ -1,0 +1,198 @@
+//! What goes into the supervisor and what comes out of it.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use super::{Instant, Scale, TimerId};
+use crate::{
+    backend::{ExitStatus, SpawnError},
+    config::JobConfig,
+    events::Event,
+    names::{JobName, OsPid, ProcessId, SessionId, Signal},
+};
+
+/// Names a command until it is answered. The shell chooses the numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Ticket(pub u64);
+
+/// What a client may ask for.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Command {
+    /// Takes a job in; starts it if `start`.
+    Load {
+        /// The job.
+        config: Arc<JobConfig>,
+        /// Whether to start it.
+        start: bool,
+    },
+    /// Stops a job and forgets it.
+    Unload(JobName),
+    /// Gives a job a new configuration; what runs is replaced, once the new command is known to start.
+    Update {
+        /// The new configuration, under the name of a job that is loaded.
+        config: Arc<JobConfig>,
+        /// Whether to start the job if it is stopped.
+        start: bool,
+    },
+    /// Starts a job; also one that was given up or rests.
+    Start(JobName),
+    /// Stops a job; its number is kept.
+    Stop(JobName),
+    /// Replaces a job's processes: new ones first, then the old. Starts a stopped job.
+    Restart(JobName),
+    /// Sets the number back to the configured one and replaces what runs. A stopped job stays stopped.
+    Reload(JobName),
+    /// Changes how many processes a job runs.
+    Scale(JobName, Scale),
+    /// Launches a one-off process of a job, stopped or not.
+    Commit(JobName, OneOff),
+    /// Sends a signal to one process.
+    Signal(ProcessId, Signal),
+    /// Sends a signal to every process of a job.
+    SignalJob(JobName, Signal),
+    /// Stops one process; it is replaced, unless it is a one-off.
+    StopProcess(ProcessId),
+    /// Stops every process of a job but its one-offs; they are replaced.
+    StopAll(JobName),
+    /// Stops everything in reverse order of priority, and ends.
+    Shutdown,
+    /// Kills everything, and ends.
+    ShutdownNow,
+}
+
+/// How a one-off process differs from its job.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct OneOff {
+    /// How long it may take to end once stopped; the job's own if `None`.
+    pub graceful_timeout: Option<Duration>,
+    /// Variables on top of the job's.
+    pub env: BTreeMap<String, String>,
+}
+
+/// One fact or command.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Input {
+    /// A client asks.
+    Command(Ticket, Command),
+    /// A launch succeeded.
+    Spawned {
+        /// Whose.
+        pid: ProcessId,
+        /// The kernel's number.
+        os_pid: OsPid,
+    },
+    /// A launch failed.
+    SpawnFailed {
+        /// Whose.
+        pid: ProcessId,
+        /// Why.
+        error: SpawnError,
+    },
+    /// A process ended.
+    Exited {
+        /// Which.
+        pid: ProcessId,
+        /// How.
+        status: ExitStatus,
+        /// Whether descendants of it live on; then `TreeGone` follows.
+        tree_alive: bool,
+    },
+    /// The last descendant of an ended process is gone.
+    TreeGone {
+        /// Whose.
+        pid: ProcessId,
+    },
+    /// A timer that was set is due. One that was cancelled may still fire; that is harmless.
+    TimerFired(TimerId),
+}
+
+/// What the shell must do now.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Effect {
+    /// Launch a process and report `Spawned` or `SpawnFailed`.
+    Launch(Launch),
+    /// Take a launch back if it has not begun, and report `SpawnFailed` then; else it is reported as it comes.
+    Cancel(ProcessId),
+    /// Send a signal to the process itself.
+    Signal(ProcessId, Signal),
+    /// Send SIGTERM: to the group, or to what is left of it once the leader has exited.
+    Terminate(ProcessId),
+    /// Kill the group and every descendant.
+    Kill(ProcessId),
+    /// Report `TimerFired` at this time.
+    SetTimer(TimerId, Instant),
+    /// Forget a timer.
+    CancelTimer(TimerId),
+    /// Tell subscribers.
+    Emit(Event),
+    /// Tell the client.
+    Answer(Ticket, Result<Answer, Refusal>),
+    /// Nothing of this process is left; its number will not be mentioned again.
+    Released(ProcessId),
+    /// The shutdown is over; these processes could not be ended.
+    Finished(Vec<ProcessId>),
+}
+
+/// One launch.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Launch {
+    /// The number of the process to be.
+    pub pid: ProcessId,
+    /// How to launch it.
+    pub config: Arc<JobConfig>,
+    /// Variables on top of the job's.
+    pub env: BTreeMap<String, String>,
+    /// Which of the job's places it takes, from 1; 0 for a one-off.
+    pub instance: u32,
+}
+
+/// A command carried out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// Done.
+    Done,
+    /// The job now wants so many processes.
+    Number(u32),
+    /// This process was launched.
+    Launched(ProcessId),
+}
+
+/// A command that was not carried out.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// No job of this name is loaded.
+    #[error("no job is named `{0}`")]
+    UnknownJob(JobName),
+    /// No loaded job belongs to this session.
+    #[error("no session is named `{0}`")]
+    UnknownSession(SessionId),
+    /// No process of this number lives.
+    #[error("no process has the pid {0}")]
+    UnknownProcess(ProcessId),
+    /// A job of this name is loaded already.
+    #[error("a job named `{0}` is loaded already; update or unload it, or choose another name")]
+    AlreadyLoaded(JobName),
+    /// The new processes could not be started; what ran before still runs.
+    #[error("job `{job}` was left as it was, because a new process did not start: {cause}")]
+    NotStarted {
+        /// Which job.
+        job: JobName,
+        /// Why.
+        cause: String,
+    },
+    /// Another command for the job took over before this one was done.
+    #[error("a later command for job `{0}` took over")]
+    Superseded(JobName),
+    /// More processes than one job may have.
+    #[error("job `{job}` cannot run {asked} processes; at most {max} are allowed")]
+    TooMany {
+        /// Which job.
+        job: JobName,
+        /// How many were asked for.
+        asked: u64,
+        /// How many are allowed.
+        max: u32,
+    },
+    /// The node is going down.
+    #[error("the node is shutting down")]
+    ShuttingDown,
+}
