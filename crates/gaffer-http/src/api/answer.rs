@@ -1,0 +1,60 @@
+//! Answers that say yes.
+
+use axum::{
+    http::{HeaderValue, header},
+    response::{IntoResponse, Response},
+};
+use serde::Serialize;
+
+/// A JSON object.
+pub(super) fn object(value: &impl Serialize) -> Response {
+    json(value, "application/json; charset=UTF-8")
+}
+
+/// A JSON list. The original types it without a character set, which some of its clients take literally.
+pub(super) fn list(value: &[impl Serialize]) -> Response {
+    json(&value, "application/json")
+}
+
+fn json(value: &impl Serialize, content_type: &'static str) -> Response {
+    // Serialising fails only for types that no answer has, such as maps with keys that are no strings.
+    let body = serde_json::to_vec(value).unwrap_or_default();
+    ([(header::CONTENT_TYPE, HeaderValue::from_static(content_type))], body).into_response()
+}
+
+/// `{"ok": true}`, with whatever else there is to say.
+#[derive(Debug, Default, Serialize)]
+pub(super) struct Done {
+    ok: True,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    numprocesses: Option<u32>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    ignored: Vec<String>,
+}
+
+#[derive(Debug, Default)]
+struct True;
+
+impl Serialize for True {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_bool(true)
+    }
+}
+
+impl Done {
+    /// Done, and the job now wants so many processes.
+    pub(super) fn number(number: u32) -> Self {
+        Self { numprocesses: Some(number), ..Self::default() }
+    }
+
+    /// Done, but these keys of the request mean nothing.
+    pub(super) fn ignoring(keys: Vec<String>) -> Self {
+        Self { ignored: keys, ..Self::default() }
+    }
+}
+
+impl IntoResponse for Done {
+    fn into_response(self) -> Response {
+        object(&self)
+    }
+}

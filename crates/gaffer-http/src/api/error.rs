@@ -1,0 +1,118 @@
+//! From the errors of the manager, and of reading requests, to statuses and codes.
+
+use std::fmt::Display;
+
+use axum::{
+    http::StatusCode,
+    response::{IntoResponse, Response},
+};
+use gaffer_core::{
+    ManagerError,
+    config::InvalidConfig,
+    names::{InvalidJobName, InvalidLabel, InvalidSignal},
+    supervisor::Refusal,
+};
+use serde::Serialize;
+
+use super::answer;
+use crate::feed::InvalidFeed;
+
+/// An answer that says no.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ApiError {
+    status: StatusCode,
+    code: &'static str,
+    reason: String,
+}
+
+impl ApiError {
+    /// Joins a status, the code that programs look at, and the sentence that people read.
+    pub fn new(status: StatusCode, code: &'static str, reason: impl Display) -> Self {
+        Self { status, code, reason: reason.to_string() }
+    }
+
+    /// A part of the path or the query that does not read.
+    pub(super) fn bad_value(reason: impl Display) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "bad_value", reason)
+    }
+
+    /// The same answer under another code.
+    pub(super) fn with_code(mut self, code: &'static str) -> Self {
+        self.code = code;
+        self
+    }
+
+    /// The code that programs look at.
+    pub fn code(&self) -> &'static str {
+        self.code
+    }
+}
+
+/// The body of every error.
+#[derive(Serialize)]
+struct ErrorBody<'a> {
+    errno: u16,
+    error: &'static str,
+    reason: &'a str,
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let body = ErrorBody { errno: self.status.as_u16(), error: self.code, reason: &self.reason };
+        (self.status, answer::object(&body)).into_response()
+    }
+}
+
+impl From<ManagerError> for ApiError {
+    fn from(error: ManagerError) -> Self {
+        // No `_` arm: a new variant must choose its status.
+        let (status, code) = match &error {
+            ManagerError::Refused(refusal) => match refusal {
+                Refusal::UnknownJob(_) | Refusal::UnknownSession(_) | Refusal::UnknownProcess(_) => {
+                    (StatusCode::NOT_FOUND, "not_found")
+                }
+                Refusal::AlreadyLoaded(_) => (StatusCode::CONFLICT, "conflict"),
+                Refusal::NotStarted { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "not_started"),
+                Refusal::Superseded(_) => (StatusCode::CONFLICT, "superseded"),
+                Refusal::TooMany { .. } => (StatusCode::BAD_REQUEST, "bad_value"),
+                Refusal::ShuttingDown => (StatusCode::SERVICE_UNAVAILABLE, "shutting_down"),
+            },
+            ManagerError::NotRedirected(_) => (StatusCode::BAD_REQUEST, "io_not_redirected"),
+            ManagerError::UnknownStream { .. } => (StatusCode::NOT_FOUND, "io_not_found"),
+            ManagerError::NoStdin(_) => (StatusCode::FORBIDDEN, "forbidden_write"),
+            ManagerError::Write { .. } => (StatusCode::CONFLICT, "stream_closed"),
+            ManagerError::Stopped => (StatusCode::SERVICE_UNAVAILABLE, "shutting_down"),
+        };
+        Self::new(status, code, error)
+    }
+}
+
+impl From<InvalidConfig> for ApiError {
+    fn from(error: InvalidConfig) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "invalid_process_info", error)
+    }
+}
+
+impl From<InvalidJobName> for ApiError {
+    fn from(error: InvalidJobName) -> Self {
+        Self::bad_value(error)
+    }
+}
+
+impl From<InvalidSignal> for ApiError {
+    fn from(error: InvalidSignal) -> Self {
+        Self::bad_value(error)
+    }
+}
+
+impl From<InvalidLabel> for ApiError {
+    fn from(error: InvalidLabel) -> Self {
+        Self::bad_value(error)
+    }
+}
+
+impl From<InvalidFeed> for ApiError {
+    fn from(error: InvalidFeed) -> Self {
+        Self::bad_value(error)
+    }
+}

@@ -1,0 +1,99 @@
+//! What surrounds every answer, and the answers to what no route takes.
+
+use std::{
+    any::Any,
+    panic::{AssertUnwindSafe, catch_unwind},
+    pin::pin,
+    task::Poll,
+};
+
+use axum::{
+    extract::Request,
+    http::{HeaderValue, Method, StatusCode, Uri, header},
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+use gaffer_core::ProcessId;
+use tracing::error;
+
+use super::ApiError;
+
+/// Names the server, and turns a panic of a handler into an answer: the connection and its other requests live on.
+pub(super) async fn frame(request: Request, next: Next) -> Response {
+    let request_line = format!("{} {}", request.method(), request.uri().path());
+    let mut handling = pin!(next.run(request));
+    let handled = std::future::poll_fn(|context| {
+        // Unwind safe: after a panic the future is not polled again, and what handlers share guards itself.
+        match catch_unwind(AssertUnwindSafe(|| handling.as_mut().poll(context))) {
+            Ok(poll) => poll.map(Ok),
+            Err(panic) => Poll::Ready(Err(panic)),
+        }
+    });
+    let mut response = handled.await.unwrap_or_else(|panic| {
+        error!(request = request_line, panic = panic_text(&*panic), "a handler panicked; this is a bug in gaffer");
+        let reason = "an error inside gaffer; its log has more";
+        ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "internal_error", reason).into_response()
+    });
+    let server = HeaderValue::from_static(concat!("gaffer/", env!("CARGO_PKG_VERSION")));
+    response.headers_mut().insert(header::SERVER, server);
+    response
+}
+
+fn panic_text(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<&str>().copied();
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no text")
+}
+
+/// Of a path that no route has.
+pub(super) async fn no_route(uri: Uri) -> ApiError {
+    ApiError::new(StatusCode::NOT_FOUND, "not_found", format!("there is nothing at {}", uri.path()))
+}
+
+/// Of a path with `_something` that is nothing.
+pub(super) async fn unknown_action(uri: Uri) -> ApiError {
+    ApiError::new(StatusCode::NOT_FOUND, "resource_not_found", format!("there is no action at {}", uri.path()))
+}
+
+/// Of a path that does not take this method. The router adds which it takes.
+pub(super) async fn no_method(method: Method, uri: Uri) -> ApiError {
+    let reason = format!("{} does not take {method}; the `Allow` header says what it takes", uri.path());
+    ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", reason)
+}
+
+/// Of something to be got below a process, which takes nothing but actions.
+pub(super) fn only_posts(pid: ProcessId) -> Response {
+    let reason = format!("{pid} is a process; it takes actions by POST, and has no list of pids");
+    let error = ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", reason);
+    ([(header::ALLOW, HeaderValue::from_static("POST"))], error).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::{Router, body::Body, middleware, routing::get};
+    use http_body_util::BodyExt;
+    use tower::ServiceExt;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_panic_is_answered_and_the_router_goes_on() {
+        async fn explode() -> &'static str {
+            panic!("boom {}", 1)
+        }
+        let router = Router::new()
+            .route("/explode", get(explode))
+            .route("/", get(async || "fine"))
+            .layer(middleware::from_fn(frame));
+        let request = |path: &str| Request::builder().uri(path).body(Body::empty()).unwrap();
+
+        let answer = router.clone().oneshot(request("/explode")).await.unwrap();
+        assert_eq!(answer.status(), StatusCode::INTERNAL_SERVER_ERROR);
+        assert_eq!(answer.headers()["server"], concat!("gaffer/", env!("CARGO_PKG_VERSION")));
+        let body = answer.into_body().collect().await.unwrap().to_bytes();
+        let body: serde_json::Value = serde_json::from_slice(&body).unwrap();
+        assert_eq!((body["errno"].as_u64(), body["error"].as_str()), (Some(500), Some("internal_error")));
+        assert!(!body["reason"].as_str().unwrap().contains("boom"), "what went wrong inside is for the log");
+
+        assert_eq!(router.oneshot(request("/")).await.unwrap().status(), StatusCode::OK);
+    }
+}

@@ -1,0 +1,11 @@
+//! Tests over real sockets and over the router.
+
+#![expect(clippy::unwrap_used, reason = "what goes wrong in a helper fails the test")]
+
+mod errors;
+mod fixture;
+mod handler;
+mod jobs;
+mod serve;
+mod streams;
+mod wire;
