@@ -1,0 +1,79 @@
+//! The command line.
+
+use std::{env, path::PathBuf};
+
+use clap::{ArgAction, Parser};
+use gaffer_http::serve::BindAddress;
+
+/// Launch and supervise processes, and serve HTTP to control them.
+#[derive(Clone, Debug, Default, Parser)]
+#[command(name = "gafferd", version)]
+pub(crate) struct Args {
+    /// Configuration file, or a folder that holds a gafferd.ini; wins over --config
+    #[arg(value_name = "CONFIG")]
+    file: Option<PathBuf>,
+
+    /// Configuration file, or a folder that holds a gafferd.ini [default: $GAFFERD_CONFIG, else none]
+    #[arg(short, long, value_name = "FILE")]
+    config: Option<PathBuf>,
+
+    /// Folder of plugins (not supported yet)
+    #[arg(short, long, value_name = "DIR")]
+    pub(crate) plugins_dir: Option<PathBuf>,
+
+    /// Print what happens to processes; twice: every event, and the processes' output
+    #[arg(short, action = ArgAction::Count)]
+    pub(crate) verbose: u8,
+
+    /// File to write gafferd's process number to; refuses to start while another running process is named there
+    #[arg(long, value_name = "FILE")]
+    pub(crate) pidfile: Option<PathBuf>,
+
+    /// Listen here, and at no endpoint of the configuration [default: 127.0.0.1:5000]
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) bind: Option<BindAddress>,
+
+    /// Connections that may wait to be accepted, where an endpoint sets no number of its own [default: 128]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) backlog: Option<u32>,
+}
+
+impl Args {
+    /// The configuration to read: the positional one, else `--config`, else `$GAFFERD_CONFIG`.
+    pub(crate) fn config(&self) -> Option<PathBuf> {
+        let from_environment = || env::var_os("GAFFERD_CONFIG").filter(|path| !path.is_empty()).map(PathBuf::from);
+        self.file.clone().or_else(|| self.config.clone()).or_else(from_environment)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn the_positional_configuration_wins() {
+        let config = |words: &[&str]| Args::try_parse_from(words).unwrap().config();
+        assert_eq!(config(&["gafferd", "-c", "a.ini", "b.ini"]), Some("b.ini".into()));
+        assert_eq!(config(&["gafferd", "--config", "a.ini"]), Some("a.ini".into()));
+    }
+
+    #[test]
+    fn verbosity_counts() {
+        let verbose = |words: &[&str]| Args::try_parse_from(words).unwrap().verbose;
+        assert_eq!((verbose(&["gafferd"]), verbose(&["gafferd", "-v"]), verbose(&["gafferd", "-vv"])), (0, 1, 2));
+    }
+
+    #[test]
+    fn an_address_that_does_not_read_is_a_usage_error() {
+        let error = Args::try_parse_from(["gafferd", "--bind", "unix:/tmp/gaffer.sock"]).unwrap_err();
+        assert_eq!(error.exit_code(), 2);
+        assert!(error.to_string().contains("unix sockets are not supported yet"), "{error}");
+    }
+}

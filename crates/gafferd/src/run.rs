@@ -1,0 +1,106 @@
+//! From start to end.
+
+use std::{pin::pin, process::ExitCode, time::Duration};
+
+use anyhow::{Context, anyhow};
+use gaffer_core::{
+    JobConfig, JobName, Manager, ManagerError,
+    applications::{Application, SignalHandler},
+    backend::RealBackend,
+    names::OsPid,
+    os,
+    pidfile::Pidfile,
+    supervisor::Refusal,
+};
+use gaffer_http::HttpHandler;
+use tokio::{runtime::Runtime, time::timeout};
+use tracing::{error, info, warn};
+
+use crate::{args::Args, console, settings::Settings};
+
+/// Time at the end for threads of the runtime that still read some file.
+const STRAGGLERS: Duration = Duration::from_secs(1);
+
+/// Time for the first processes to be launched before clients are served. By then all jobs are known in any case, and
+/// those that take longer are launched meanwhile.
+const FIRST_LAUNCHES: Duration = Duration::from_secs(1);
+
+/// Runs the node until it is stopped.
+pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
+    let settings = Settings::read(&args)?;
+    os::mark_inherited_descriptors_cloexec().context("cannot keep inherited descriptors from processes")?;
+    if let Err(error) = os::raise_nofile_limit() {
+        warn!(%error, "cannot raise the limit of open files; few processes and clients will do");
+    }
+    for warning in &settings.warnings {
+        warn!("{warning}");
+    }
+    // Before anything is bound or launched: another gafferd may be at work.
+    let mut pidfile = settings.pidfile.as_ref().map(Pidfile::new);
+    if let (Some(pidfile), Some(pid)) = (&mut pidfile, own_pid()) {
+        pidfile.create(pid)?;
+    }
+    let outcome = serve(settings, args.verbose);
+    if let Some(Err(error)) = pidfile.map(|mut pidfile| pidfile.unlink()) {
+        warn!(error = &error as &dyn std::error::Error, "a pidfile is left");
+    }
+    outcome
+}
+
+fn serve(settings: Settings, verbose: u8) -> anyhow::Result<ExitCode> {
+    let runtime = Runtime::new().context("cannot start the runtime")?;
+    let outcome = runtime.block_on(node(settings, verbose));
+    runtime.shutdown_timeout(STRAGGLERS);
+    outcome
+}
+
+fn own_pid() -> Option<OsPid> {
+    i32::try_from(std::process::id()).ok().and_then(OsPid::new)
+}
+
+async fn node(settings: Settings, verbose: u8) -> anyhow::Result<ExitCode> {
+    // First of all: from here on a signal to stop is kept until it can be heeded.
+    let signals = SignalHandler::install().context("cannot catch signals")?;
+    let http = HttpHandler::bind(&settings.endpoints).await?;
+    let addresses = http.addresses().to_vec();
+    let manager = Manager::start(settings.manager, RealBackend::start).context("cannot start the process launcher")?;
+    let mut applications: Vec<Box<dyn Application>> = vec![Box::new(signals)];
+    applications.extend(console::of_verbosity(verbose).map(|console| Box::new(console) as Box<dyn Application>));
+    start(&manager, applications).await?;
+    // Clients that connect meanwhile wait: whoever is answered finds all jobs.
+    let mut loading = pin!(load(&manager, settings.jobs));
+    let loaded = timeout(FIRST_LAUNCHES, &mut loading).await.is_ok();
+    start(&manager, vec![Box::new(http)]).await?;
+    for (endpoint, address) in addresses {
+        info!(endpoint, "listening on http://{address}");
+    }
+    if !loaded {
+        loading.await;
+    }
+    let wrong = manager.stopped().await;
+    for text in &wrong {
+        error!("{text}");
+    }
+    info!("stopped");
+    Ok(if wrong.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+async fn start(manager: &Manager, applications: Vec<Box<dyn Application>>) -> anyhow::Result<()> {
+    if let Err((name, error)) = manager.start_applications(applications).await {
+        manager.stop_now().await;
+        return Err(anyhow!(error).context(format!("cannot start {name}")));
+    }
+    Ok(())
+}
+
+async fn load(manager: &Manager, jobs: Vec<JobConfig>) {
+    let names: Vec<JobName> = jobs.iter().map(|job| job.name().clone()).collect();
+    for (name, outcome) in names.iter().zip(manager.load_all(jobs).await) {
+        match outcome {
+            // A signal to stop may come in the middle of this.
+            Ok(()) | Err(ManagerError::Refused(Refusal::ShuttingDown) | ManagerError::Stopped) => {}
+            // A client was faster with a job of this name.
+            Err(error) => error!(%error, "job `{name}` was not loaded"),
+        }
+    }
+}
