@@ -1,0 +1,18 @@
+//! gafferd from end to end: the real binary, real processes, a real socket.
+//!
+//! No test sleeps: each waits for what must come, under one deadline. Measured times are only ever held against lower
+//! bounds, so that a loaded machine fails nothing.
+
+#![expect(clippy::unwrap_used, reason = "whatever goes wrong fails the test")]
+
+mod command_line;
+mod control;
+mod economy;
+mod examples;
+mod launch;
+mod life;
+mod load;
+mod shutdown;
+mod streams;
+mod trees;
+mod wire;

@@ -1,0 +1,51 @@
+//! What end-to-end tests stand on: gafferd as users run it, a client of its HTTP side, and a look at the processes that
+//! are really there.
+//!
+//! - [`Daemon`] is a running gafferd with a folder of its own, which is also its working directory. When it is dropped it
+//!   must leave no process behind.
+//! - [`Setup`] says how it is started; [`Setup::run`] is for starts that are meant to fail.
+//! - [`http`] speaks HTTP/1.1 over a plain socket, with feeds that are read piece by piece.
+//! - [`processes`] reads `/proc`.
+//! - [`wait_until`] is the only way to wait: for a condition, under one generous [`DEADLINE`] whose failure says what was
+//!   seen instead.
+//! - The helper program `misbehave` is on the `PATH` of every gafferd that is started here: jobs are `cmd = misbehave …`.
+//!
+//! The programs are built from the present source before the first of them is started.
+//!
+//! ```no_run
+//! use gaffer_tests::Daemon;
+//!
+//! let daemon = Daemon::start("[process:web]\ncmd = misbehave forever\n");
+//! daemon.until_running("web", 1);
+//! daemon.post("/processes/web/_stop");
+//! daemon.until_running("web", 0);
+//! ```
+
+#![expect(clippy::unwrap_used, reason = "whatever goes wrong in a fixture fails the test that uses it")]
+
+mod binaries;
+mod daemon;
+pub mod http;
+mod lock;
+mod output;
+pub mod processes;
+mod setup;
+mod wait;
+
+pub use binaries::{binary, repository};
+pub use daemon::{Daemon, Ended};
+pub use lock::{Exclusive, heavy};
+pub use output::Line;
+pub use setup::{Outcome, Setup};
+pub use wait::{DEADLINE, wait_until};
+
+/// Whether tests run at their full size: `GAFFER_TEST_SCALE=full`.
+pub fn full_scale() -> bool {
+    std::env::var_os("GAFFER_TEST_SCALE").is_some_and(|scale| scale == "full")
+}
+
+/// Says visibly that the test, or a part of it, cannot run here, and why.
+#[expect(clippy::print_stderr, reason = "this is what it is for")]
+pub fn skip(why: &str) {
+    eprintln!("SKIPPED: {why}");
+}
