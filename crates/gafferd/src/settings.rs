@@ -43,9 +43,8 @@ impl Settings {
     fn new(args: &Args, config: NodeConfig) -> Result<Self, Mistakes> {
         if config.settings.require_key {
             // Serving everybody where keys were asked for would be worse than not serving.
-            let file = config.files.first().map(|file| format!("{}: ", file.display())).unwrap_or_default();
             let problem = "keys are not supported yet; leave it out to serve whoever can reach the endpoints";
-            return Err(Mistakes(vec![format!("{file}[gaffer] require_key: {problem}")]));
+            return Err(Mistakes(vec![in_gaffer(&config, "require_key", &problem)]));
         }
         let endpoints = endpoints(args, &config).map_err(Mistakes)?;
         let mut warnings: Vec<String> = config.warnings.iter().map(ToString::to_string).collect();
@@ -60,6 +59,12 @@ impl Settings {
     }
 }
 
+/// Says what is wrong with a key of `[gaffer]`.
+fn in_gaffer(config: &NodeConfig, key: &str, problem: &dyn fmt::Display) -> String {
+    let file = config.files.first().map(|file| format!("{}: ", file.display())).unwrap_or_default();
+    format!("{file}[gaffer] {key}: {problem}")
+}
+
 /// `--bind`, else the endpoints of the file, else `[gaffer] bind`, else the default.
 fn endpoints(args: &Args, config: &NodeConfig) -> Result<Vec<Endpoint>, Vec<String>> {
     let backlog = args.backlog.or(config.settings.backlog).unwrap_or(DEFAULT_BACKLOG);
@@ -69,10 +74,7 @@ fn endpoints(args: &Args, config: &NodeConfig) -> Result<Vec<Endpoint>, Vec<Stri
     }
     if config.endpoints.is_empty() {
         return match &config.settings.bind {
-            Some(bind) => {
-                let file = config.files.first().map(|file| format!("{}: ", file.display())).unwrap_or_default();
-                bind.parse().map(single).map_err(|error| vec![format!("{file}[gaffer] bind: {error}")])
-            }
+            Some(bind) => bind.parse().map(single).map_err(|error| vec![in_gaffer(config, "bind", &error)]),
             None => Ok(single(BindAddress::default())),
         };
     }

@@ -11,12 +11,8 @@ use crate::{
     config::{Flapping, JobConfig},
     names::{JobName, ProcessId, Signal},
     supervisor::{Command, OneOff, Scale},
+    test_scale::cases,
 };
-
-/// How many histories a run tries; ten times as many under `GAFFER_TEST_SCALE=full`.
-fn histories() -> u32 {
-    if std::env::var_os("GAFFER_TEST_SCALE").is_some_and(|scale| scale == "full") { 100_000 } else { 10_000 }
-}
 
 /// One thing that happens. Numbers choose among what is there when it happens.
 #[derive(Clone, Debug)]
@@ -225,7 +221,7 @@ fn assert_at_rest(world: &World) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: histories(), failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..cases(10_000) })]
 
     #[test]
     fn any_history_keeps_the_invariants(
