@@ -5,6 +5,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use serde::Serialize;
+use utoipa::ToSchema;
 
 /// A JSON object.
 pub(super) fn object(value: &impl Serialize) -> Response {
@@ -23,11 +24,15 @@ fn json(value: &impl Serialize, content_type: &'static str) -> Response {
 }
 
 /// `{"ok": true}`, with whatever else there is to say.
-#[derive(Debug, Default, Serialize)]
+#[derive(Debug, Default, Serialize, ToSchema)]
 pub(super) struct Done {
+    /// Always true.
+    #[schema(value_type = bool)]
     ok: True,
+    /// The new number of processes, where it was to be changed.
     #[serde(skip_serializing_if = "Option::is_none")]
     numprocesses: Option<u32>,
+    /// Keys of the request that mean nothing.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     ignored: Vec<String>,
 }

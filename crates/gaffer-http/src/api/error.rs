@@ -13,6 +13,7 @@ use gaffer_core::{
     supervisor::Refusal,
 };
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::answer;
 use crate::feed::InvalidFeed;
@@ -49,10 +50,14 @@ impl ApiError {
 }
 
 /// The body of every error.
-#[derive(Serialize)]
-struct ErrorBody<'a> {
+#[derive(Serialize, ToSchema)]
+#[schema(as = Error)]
+pub(super) struct ErrorBody<'a> {
+    /// The status.
     errno: u16,
+    /// What is wrong, for programs.
     error: &'static str,
+    /// What is wrong, for people.
     reason: &'a str,
 }
 

@@ -7,14 +7,16 @@ mod answer;
 mod error;
 mod extract;
 mod frame;
-mod jobs;
+mod openapi;
 mod origin;
+mod processes;
 mod root;
+mod schema;
 mod status;
 mod streams;
 
 use axum::{
-    Router,
+    Extension, Router,
     extract::{DefaultBodyLimit, FromRef},
     middleware,
     routing::{get, post},
@@ -22,6 +24,7 @@ use axum::{
 pub use error::ApiError;
 use gaffer_core::Manager;
 use tokio_util::sync::CancellationToken;
+use utoipa_axum::{router::OpenApiRouter, routes};
 
 /// Most bytes of a request's body: far more than any job, and a fair piece of a process's input.
 pub const BODY_LIMIT: usize = 1024 * 1024;
@@ -42,35 +45,46 @@ impl FromRef<Api> for Manager {
 
 /// Makes the router over a manager. Its feeds end when `closing` is cancelled.
 pub fn router(manager: Manager, closing: CancellationToken) -> Router {
-    let unknown_action = get(frame::unknown_action).post(frame::unknown_action);
-    Router::new()
-        .route("/", get(root::welcome))
-        .route("/ping", get(root::ping))
-        .route("/version", get(root::version))
-        .route("/processes", get(jobs::list).post(jobs::load))
-        .route(
-            "/processes/{target}",
-            get(jobs::config).put(jobs::update).post(jobs::update).delete(jobs::unload_or_stop),
-        )
-        .route("/processes/{target}/_pids", get(jobs::pids))
-        .route("/processes/{target}/_start", post(jobs::start))
-        .route("/processes/{target}/_stop", post(jobs::stop))
-        .route("/processes/{target}/_restart", post(jobs::restart))
-        .route("/processes/{target}/_add", post(jobs::add))
-        .route("/processes/{target}/_add/{number}", post(jobs::add))
-        .route("/processes/{target}/_sub", post(jobs::sub))
-        .route("/processes/{target}/_sub/{number}", post(jobs::sub))
-        .route("/processes/{target}/_signal", post(jobs::signal))
-        .route("/processes/{target}/_signal/{signal}", post(jobs::signal))
-        .route("/processes/{target}/{action}", unknown_action.clone())
-        .route("/processes/{target}/{action}/{argument}", unknown_action)
-        .route("/status", get(status::all))
-        .route("/status/{name}", get(status::one))
-        .route("/streams/{pid}/{label}", get(streams::read).post(streams::write))
+    let (routes, document) = described().split_for_parts();
+    routes
+        .merge(undescribed())
         .fallback(frame::no_route)
         .method_not_allowed_fallback(frame::no_method)
+        .layer(Extension(openapi::Document::new(document)))
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
         .layer(middleware::from_fn(origin::guard))
         .layer(middleware::from_fn(frame::frame))
         .with_state(Api { manager, closing })
+}
+
+/// Every call, with its description.
+fn described() -> OpenApiRouter<Api> {
+    OpenApiRouter::with_openapi(openapi::head())
+        .routes(routes!(root::welcome))
+        .routes(routes!(root::ping))
+        .routes(routes!(root::version))
+        .routes(routes!(openapi::document))
+        .routes(routes!(processes::list, processes::load))
+        .routes(routes!(processes::config, processes::update, processes::update_by_post, processes::unload_or_stop))
+        .routes(routes!(processes::pids))
+        .routes(routes!(processes::start))
+        .routes(routes!(processes::stop))
+        .routes(routes!(processes::restart))
+        .routes(routes!(processes::add_one))
+        .routes(routes!(processes::add))
+        .routes(routes!(processes::sub_one))
+        .routes(routes!(processes::sub))
+        .routes(routes!(processes::signal))
+        .routes(routes!(status::all))
+        .routes(routes!(status::one))
+        .routes(routes!(streams::read, streams::write))
+}
+
+/// What only says, better than a bare 404 would, that there is no such call.
+fn undescribed() -> Router<Api> {
+    let unknown_action = get(frame::unknown_action).post(frame::unknown_action);
+    Router::new()
+        .route("/processes/{name_or_pid}/_signal", post(processes::no_signal))
+        .route("/processes/{name_or_pid}/{action}", unknown_action.clone())
+        .route("/processes/{name_or_pid}/{action}/{argument}", unknown_action)
 }

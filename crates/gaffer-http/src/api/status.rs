@@ -5,21 +5,36 @@ use gaffer_core::{
     JobName, Manager, ProcessId,
     api::{JobInfo, JobState, LastExit},
 };
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
-use super::{ApiError, answer, extract::Path};
+use super::{ApiError, answer, extract::Path, schema};
 
-#[derive(Serialize)]
-struct Status {
+/// A job as it stands.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Status {
     name: String,
+    /// Whether at least one process runs.
     active: bool,
+    /// Processes that are not wholly gone.
     running: usize,
+    /// How many processes the job wants.
     max_processes: u32,
+    #[schema(value_type = schema::JobState)]
     state: JobState,
+    /// Oldest first.
+    #[schema(value_type = Vec<u64>)]
     pids: Vec<ProcessId>,
+    /// Seconds since the oldest process was launched.
+    #[schema(required)]
     uptime: Option<f64>,
+    /// Launches that replaced a process which exited unasked or did not start.
     restarts: u64,
+    /// How its last process ended.
+    #[schema(required, value_type = Option<schema::LastExit>)]
     last_exit: Option<LastExit>,
+    /// Why it does not run as it should, if it does not.
+    #[schema(required)]
     cause: Option<String>,
 }
 
@@ -43,19 +58,30 @@ impl From<JobInfo> for Status {
     }
 }
 
-#[derive(Serialize)]
+/// Jobs as they stand.
+#[derive(Serialize, ToSchema)]
 struct Statuses {
     jobs: Vec<Status>,
 }
 
-/// `GET /status`: all jobs in the order of their loading.
+/// Tells how all jobs stand, in the order of their loading.
+#[utoipa::path(get, path = "/status", tag = "status", responses((status = 200, body = Statuses)))]
 pub(super) async fn all(State(manager): State<Manager>) -> Result<Response, ApiError> {
     let jobs = manager.infos().await?.into_iter().map(Status::from).collect();
     Ok(answer::object(&Statuses { jobs }))
 }
 
-/// `GET /status/{name}`
-pub(super) async fn one(State(manager): State<Manager>, Path(name): Path<String>) -> Result<Response, ApiError> {
-    let name: JobName = name.parse()?;
+/// A job by its name.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Path)]
+pub(super) struct ByName {
+    /// Name of a job: `name` or `session.name`.
+    name: String,
+}
+
+/// Tells how a job stands.
+#[utoipa::path(get, path = "/status/{name}", tag = "status", params(ByName), responses((status = 200, body = Status)))]
+pub(super) async fn one(State(manager): State<Manager>, Path(path): Path<ByName>) -> Result<Response, ApiError> {
+    let name: JobName = path.name.parse()?;
     Ok(answer::object(&Status::from(manager.info(&name).await?)))
 }

@@ -6,6 +6,7 @@ mod errors;
 mod fixture;
 mod handler;
 mod jobs;
+mod openapi;
 mod serve;
 mod streams;
 mod wire;

@@ -1,0 +1,119 @@
+//! The description of the API, served by the API.
+//!
+//! Each handler describes itself where it stands, and [`router`](super::router) takes route and description from it together,
+//! so that none can be without the other. What holds for many is added here.
+
+use axum::{
+    Extension,
+    http::{HeaderValue, header},
+    response::IntoResponse,
+};
+use bytes::Bytes;
+use utoipa::{
+    PartialSchema,
+    openapi::{
+        ComponentsBuilder, Content, ContentBuilder, Info, OpenApi, PathItem, Paths, Ref, RefOr, Response,
+        ResponseBuilder,
+        path::{Operation, Parameter, ParameterIn},
+    },
+};
+
+use super::error::ErrorBody;
+
+/// The name of the schema of errors.
+const ERROR: &str = "Error";
+
+/// The description as it is sent.
+#[derive(Clone)]
+pub(super) struct Document(Bytes);
+
+/// The beginning of the description, to which handlers add themselves.
+pub(super) fn head() -> OpenApi {
+    let mut info = Info::new("gaffer", env!("CARGO_PKG_VERSION"));
+    info.description = Some(
+        "Keep applications running, and control them. Errors are objects with `errno` (the status), `error` (a code for \
+         programs) and `reason` (a sentence for people)."
+            .to_owned(),
+    );
+    let mut document = OpenApi::new(info, Paths::new());
+    document.components = Some(ComponentsBuilder::new().schema(ERROR, ErrorBody::schema()).build());
+    document
+}
+
+impl Document {
+    /// Completes what the handlers said of themselves.
+    pub(super) fn new(mut document: OpenApi) -> Self {
+        for (path, item) in &mut document.paths.paths {
+            for (method, operation) in operations(item) {
+                complete(path, method, operation);
+            }
+        }
+        // Strings and numbers: it always serialises.
+        Self(serde_json::to_vec(&document).unwrap_or_default().into())
+    }
+}
+
+/// `GET /openapi.json`: this description.
+#[utoipa::path(get, path = "/openapi.json", tag = "node", responses(
+    (status = 200, description = "OpenAPI 3.1", body = serde_json::Value),
+))]
+pub(super) async fn document(Extension(document): Extension<Document>) -> impl IntoResponse {
+    ([(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))], document.0.clone())
+}
+
+fn operations(item: &mut PathItem) -> impl Iterator<Item = (&'static str, &mut Operation)> {
+    [
+        ("get", &mut item.get),
+        ("head", &mut item.head),
+        ("put", &mut item.put),
+        ("post", &mut item.post),
+        ("delete", &mut item.delete),
+    ]
+    .into_iter()
+    .filter_map(|(method, operation)| Some((method, operation.as_mut()?)))
+}
+
+const JSON: &str = "application/json";
+
+fn error() -> Content {
+    ContentBuilder::new().schema(Some(Ref::from_schema_name(ERROR))).build()
+}
+
+/// Makes the operation's name unique, and adds the refusals that any of its kind may give.
+fn complete(path: &str, method: &str, operation: &mut Operation) {
+    let family = operation.tags.iter().flatten().next().cloned().unwrap_or_default();
+    let name = operation.operation_id.take().unwrap_or_else(|| method.to_owned());
+    operation.operation_id = Some(format!("{family}_{name}"));
+
+    for (status, response) in &mut operation.responses.responses {
+        if let RefOr::T(response) = response
+            && status.starts_with(['4', '5'])
+        {
+            response.content.insert(JSON.to_owned(), error().into());
+        }
+    }
+    let mut refuses = |status: &str, why: &str| {
+        let response: Response = ResponseBuilder::new().description(why).content(JSON, error()).build();
+        operation.responses.responses.entry(status.to_owned()).or_insert_with(|| RefOr::T(response));
+    };
+    let changes = !matches!(method, "get" | "head");
+    let takes_body = operation.request_body.is_some();
+    let in_path = path.contains('{');
+    let is_query = |parameter: &_| matches!(parameter, RefOr::T(Parameter { parameter_in: ParameterIn::Query, .. }));
+    let in_query = operation.parameters.iter().flatten().any(is_query);
+    if takes_body || in_path || in_query {
+        refuses("400", "something in the path, the query or the body does not read; `reason` says what");
+    }
+    if in_path {
+        refuses("404", "there is no such thing");
+    }
+    if takes_body {
+        refuses("408", "the body did not arrive in time");
+        refuses("413", "the body is too large");
+    }
+    if changes {
+        refuses("403", "a web page from elsewhere may not act here");
+    }
+    refuses("500", "an error inside gaffer");
+    refuses("503", "the node is shutting down");
+}
