@@ -34,6 +34,7 @@ pub struct HttpHandler {
     /// Until the start.
     listeners: Vec<Listener>,
     limits: Limits,
+    options: api::Options,
     /// From the start to the stop.
     server: Option<Server>,
 }
@@ -49,13 +50,20 @@ impl HttpHandler {
             listeners.push(Listener::bind(endpoint).await?);
         }
         let addresses = listeners.iter().map(|listener| (listener.name().to_owned(), listener.local_addr())).collect();
-        Ok(Self { addresses, listeners, limits: Limits::default(), server: None })
+        Ok(Self { addresses, listeners, limits: Limits::default(), options: api::Options::default(), server: None })
     }
 
     /// Replaces what clients may cost.
     #[must_use]
     pub fn with_limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
+        self
+    }
+
+    /// Replaces who may call, and adds routes of the embedder's own.
+    #[must_use]
+    pub fn with_options(mut self, options: api::Options) -> Self {
+        self.options = options;
         self
     }
 
@@ -73,7 +81,7 @@ impl Application for HttpHandler {
     fn start(&mut self, manager: Manager) -> BoxFuture<'_, Result<(), ApplicationError>> {
         Box::pin(async move {
             let closing = CancellationToken::new();
-            let router = api::router(manager, closing.clone());
+            let router = api::router(manager, std::mem::take(&mut self.options), closing.clone());
             let listeners = std::mem::take(&mut self.listeners);
             self.server = Some(Server::start(listeners, router, &self.limits, closing));
             Ok(())

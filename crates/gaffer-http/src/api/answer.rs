@@ -4,6 +4,7 @@ use axum::{
     http::{HeaderValue, header},
     response::{IntoResponse, Response},
 };
+use bytes::Bytes;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -20,8 +21,15 @@ pub(super) fn list(value: &[impl Serialize]) -> Response {
 fn json(value: &impl Serialize, content_type: &'static str) -> Response {
     // Serialising fails only for types that no answer has, such as maps with keys that are no strings.
     let body = serde_json::to_vec(value).unwrap_or_default();
-    ([(header::CONTENT_TYPE, HeaderValue::from_static(content_type))], body).into_response()
+    let body = Bytes::from(body);
+    let mut response = ([(header::CONTENT_TYPE, HeaderValue::from_static(content_type))], body.clone()).into_response();
+    response.extensions_mut().insert(Whole(body));
+    response
 }
+
+/// The body of an answer, beside the answer: for whoever has to look at it and must not take it.
+#[derive(Clone)]
+pub(super) struct Whole(pub(super) Bytes);
 
 /// `{"ok": true}`, with whatever else there is to say.
 #[derive(Debug, Default, Serialize, ToSchema)]

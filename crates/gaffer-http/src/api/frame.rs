@@ -2,12 +2,14 @@
 
 use std::{
     any::Any,
+    hash::{DefaultHasher, Hasher},
     panic::{AssertUnwindSafe, catch_unwind},
     pin::pin,
     task::Poll,
 };
 
 use axum::{
+    body::Body,
     extract::Request,
     http::{HeaderValue, Method, StatusCode, Uri, header},
     middleware::Next,
@@ -16,10 +18,11 @@ use axum::{
 use gaffer_core::ProcessId;
 use tracing::error;
 
-use super::ApiError;
+use super::{ApiError, answer::Whole};
 
-/// Names the server, and turns a panic of a handler into an answer: the connection and its other requests live on.
+/// Names the server, spares who knows an answer its body, and turns a panic of a handler into an answer: the connection and its other requests live on.
 pub(super) async fn frame(request: Request, next: Next) -> Response {
+    let known = may_be_known(&request).then(|| request.headers().get(header::IF_NONE_MATCH).cloned());
     let request_line = format!("{} {}", request.method(), request.uri().path());
     let mut handling = pin!(next.run(request));
     let handled = std::future::poll_fn(|context| {
@@ -34,9 +37,35 @@ pub(super) async fn frame(request: Request, next: Next) -> Response {
         let reason = "an error inside gaffer; its log has more";
         ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "internal_error", reason).into_response()
     });
+    if let Some(known) = known {
+        tag(&mut response, known.as_ref());
+    }
     let server = HeaderValue::from_static(concat!("gaffer/", env!("CARGO_PKG_VERSION")));
     response.headers_mut().insert(header::SERVER, server);
     response
+}
+
+fn may_be_known(request: &Request) -> bool {
+    matches!(*request.method(), Method::GET | Method::HEAD)
+}
+
+/// Gives an answer its `ETag`. If that is what the client knows, the body is left out.
+fn tag(response: &mut Response, known: Option<&HeaderValue>) {
+    if response.status() != StatusCode::OK {
+        return;
+    }
+    let Some(Whole(body)) = response.extensions_mut().remove() else { return };
+    let mut hasher = DefaultHasher::new(); // Without a random key: the tag of a body outlives this process.
+    hasher.write(&body);
+    let Ok(tag) = HeaderValue::from_str(&format!("\"{:016x}\"", hasher.finish())) else { return };
+    let matches =
+        |known: &str| known.split(',').map(str::trim).any(|one| one == "*" || one.trim_start_matches("W/") == tag);
+    if known.and_then(|known| known.to_str().ok()).is_some_and(matches) {
+        *response.status_mut() = StatusCode::NOT_MODIFIED;
+        *response.body_mut() = Body::empty();
+        response.headers_mut().remove(header::CONTENT_TYPE);
+    }
+    response.headers_mut().insert(header::ETAG, tag);
 }
 
 fn panic_text(panic: &(dyn Any + Send)) -> &str {

@@ -4,6 +4,7 @@
 //! `{"errno": <status>, "error": "<code>", "reason": "<sentence>"}`.
 
 mod answer;
+mod cors;
 mod error;
 mod extract;
 mod frame;
@@ -15,6 +16,8 @@ mod schema;
 mod status;
 mod streams;
 
+use std::sync::Arc;
+
 use axum::{
     Extension, Router,
     extract::{DefaultBodyLimit, FromRef},
@@ -23,6 +26,7 @@ use axum::{
 };
 pub use error::ApiError;
 use gaffer_core::Manager;
+pub use origin::{InvalidOrigin, Origin, Origins};
 use tokio_util::sync::CancellationToken;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -43,18 +47,32 @@ impl FromRef<Api> for Manager {
     }
 }
 
+/// What there is to choose about the API.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// Which web pages may call.
+    pub origins: Origins,
+    /// Routes of the embedder's own. They come before ours, so that they may replace some. A fallback has no effect.
+    pub routes: Router,
+}
+
 /// Makes the router over a manager. Its feeds end when `closing` is cancelled.
-pub fn router(manager: Manager, closing: CancellationToken) -> Router {
+pub fn router(manager: Manager, options: Options, closing: CancellationToken) -> Router {
     let (routes, document) = described().split_for_parts();
-    routes
+    let ours = routes
         .merge(undescribed())
         .fallback(frame::no_route)
         .method_not_allowed_fallback(frame::no_method)
         .layer(Extension(openapi::Document::new(document)))
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
-        .layer(middleware::from_fn(origin::guard))
+        .with_state(Api { manager, closing });
+    let all = if options.routes.has_routes() {
+        options.routes.method_not_allowed_fallback(frame::no_method).fallback_service(ours)
+    } else {
+        ours
+    };
+    all.layer(middleware::from_fn_with_state(Arc::new(options.origins), cors::cors))
         .layer(middleware::from_fn(frame::frame))
-        .with_state(Api { manager, closing })
 }
 
 /// Every call, with its description.

@@ -58,15 +58,22 @@ impl Answer {
 
 impl Node {
     pub(crate) fn start() -> Self {
+        Self::with_options(api::Options::default())
+    }
+
+    pub(crate) fn with_options(options: api::Options) -> Self {
         let manager = Manager::start(ManagerOptions::default(), RealBackend::start).unwrap();
         let closing = CancellationToken::new();
-        Self { router: api::router(manager.clone(), closing.clone()), manager, closing }
+        Self { router: api::router(manager.clone(), options, closing.clone()), manager, closing }
     }
 
     /// Sends a request; the answer's body is still open.
     pub(crate) async fn open(&self, method: &str, path: &str, body: impl Into<Body>) -> (StatusCode, HeaderMap, Body) {
         let method: Method = method.parse().unwrap();
-        let request = Request::builder().method(method).uri(path).body(body.into()).unwrap();
+        self.send(Request::builder().method(method).uri(path).body(body.into()).unwrap()).await
+    }
+
+    async fn send(&self, request: Request<Body>) -> (StatusCode, HeaderMap, Body) {
         let answering = self.router.clone().oneshot(request);
         let answer = tokio::time::timeout(DEADLINE, answering).await.expect("an answer").unwrap();
         let (parts, body) = answer.into_parts();
@@ -74,7 +81,19 @@ impl Node {
     }
 
     pub(crate) async fn call(&self, method: &str, path: &str, body: impl Into<Body>) -> Answer {
-        let (status, headers, body) = self.open(method, path, body).await;
+        Self::read(self.open(method, path, body).await).await
+    }
+
+    /// Asks with headers.
+    pub(crate) async fn ask(&self, method: &str, path: &str, headers: &[(&str, &str)]) -> Answer {
+        let mut request = Request::builder().method(method.parse::<Method>().unwrap()).uri(path);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        Self::read(self.send(request.body(Body::empty()).unwrap()).await).await
+    }
+
+    async fn read((status, headers, body): (StatusCode, HeaderMap, Body)) -> Answer {
         let body = tokio::time::timeout(DEADLINE, body.collect()).await.expect("an end of the answer").unwrap();
         Answer { status, headers, body: String::from_utf8(body.to_bytes().to_vec()).unwrap() }
     }

@@ -2,7 +2,10 @@
 
 #![expect(clippy::unwrap_used, reason = "what goes wrong in a helper fails the test")]
 
+mod cors;
+mod embed;
 mod errors;
+mod etag;
 mod fixture;
 mod handler;
 mod jobs;
