@@ -207,10 +207,17 @@ fn the_table_of_all_jobs_says_what_each_status_says() {
         Daemon::start("[process:a]\ncmd = misbehave forever\n[process:b]\ncmd = misbehave forever\nstart = false\n");
     daemon.until_running("a", 1);
     daemon.until_status("b", "is loaded", |_| true);
-    let table = daemon.get("/status");
+    let mut table = daemon.get("/status");
     let names: Vec<_> = table["jobs"].as_array().unwrap().iter().map(|job| job["name"].clone()).collect();
     assert_eq!(names, ["a", "b"]);
-    assert_eq!(table["jobs"][1], daemon.status("b"));
+    for (name, row) in ["a", "b"].into_iter().zip(table["jobs"].as_array_mut().unwrap()) {
+        let row = row.as_object_mut().unwrap();
+        let [cpu, rss] = ["cpu", "rss"].map(|key| row.remove(key).unwrap());
+        assert!(cpu.is_f64() && (rss.as_u64().unwrap() > 0) == (name == "a"), "{name}: {cpu} {rss}");
+        let mut status = daemon.status(name);
+        status["uptime"] = row["uptime"].clone(); // Time passes.
+        assert_eq!(*row, *status.as_object().unwrap(), "{name}");
+    }
 }
 
 #[test]

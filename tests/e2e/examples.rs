@@ -22,12 +22,8 @@ fn the_example_does_what_its_comments_say() {
     let (_, dummy) = daemon.only_process("dummy");
     daemon.until_shown(&format!("dummy | hello, dummy (pid: {dummy}) is alive"));
     assert!(daemon.feed("/streams/1/stdout?feed=continuous").until("\n").starts_with("STDOUT "));
-    assert!(
-        daemon
-            .feed("/streams/1/stderr?feed=eventsource")
-            .until("\r\n\r\n")
-            .starts_with("event: stderr\r\ndata: STDERR ")
-    );
+    let event = daemon.feed("/streams/1/stderr?feed=eventsource").until("\r\n\r\n");
+    assert!(event.starts_with("event: stderr\r\nid: ") && event.contains("\r\ndata: STDERR "), "{event:?}");
     assert!(daemon.feed("/streams/1/stdout?feed=longpoll").rest().starts_with("STDOUT "));
 
     let mut echo = daemon.feed("/streams/2/stdout?feed=continuous");

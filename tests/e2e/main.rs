@@ -8,11 +8,17 @@
 mod command_line;
 mod control;
 mod economy;
+mod endpoints;
 mod examples;
+mod feeds;
+mod http_api;
 mod launch;
 mod life;
 mod load;
+mod sessions;
 mod shutdown;
+mod slow_readers;
 mod streams;
 mod trees;
+mod websockets;
 mod wire;

@@ -24,7 +24,7 @@ fn every_error_is_json_with_number_code_and_reason() {
         ("GET", "/processes/a%20b", 400, "bad_value"),
         ("GET", "/processes/%ff%fe", 400, "bad_value"),
         ("GET", "/processes/%C3%A9", 400, "bad_value"),
-        ("GET", "/processes/0", 404, "not_found"),
+        ("GET", "/processes/0", 400, "bad_value"),
         ("GET", "/processes/99999999999999999999999999", 400, "bad_value"),
         ("GET", "/status/.", 400, "bad_value"),
         ("GET", "/streams/-1/out", 400, "bad_value"),
@@ -221,4 +221,25 @@ fn a_web_page_from_elsewhere_cannot_act() {
     assert_eq!(daemon.get("/processes"), json!([]));
     let answer = post("http://localhost:8080");
     assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+}
+
+#[test]
+fn a_client_that_sends_all_before_it_reads_is_told_that_it_was_too_much() {
+    let daemon = Daemon::start("");
+    for _ in 0..5 {
+        let answer = daemon.request("POST", "/processes", Some(&"x".repeat(8_000_000)));
+        assert_eq!((answer.status, answer.json()["error"].as_str()), (413, Some("too_large")), "{answer}");
+    }
+}
+
+#[test]
+fn a_body_that_stalls_does_not_hold_up_the_end() {
+    let mut daemon = Daemon::start("");
+    let mut stalled = daemon.connect();
+    stalled.send("POST /processes HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{");
+    daemon.get("/processes"); // Whatever came before on the loopback interface is there by now, or will be met by the end.
+    daemon.signal(nix::sys::signal::Signal::SIGTERM);
+    let answer = stalled.answer("POST");
+    assert_eq!((answer.status, answer.json()["error"].as_str()), (503, Some("shutting_down")), "{answer}");
+    assert_eq!(daemon.wait().code, Some(0));
 }

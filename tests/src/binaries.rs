@@ -32,16 +32,23 @@ pub(crate) fn target_dir() -> &'static Path {
 /// The path of a program of the workspace, built from the present source.
 pub fn binary(name: &str) -> PathBuf {
     static BUILT: OnceLock<()> = OnceLock::new();
-    BUILT.get_or_init(build);
+    BUILT.get_or_init(|| build(&["--workspace", "--bins"]));
     let path = profile_dir().join(name);
     assert!(path.exists(), "{} was not built", path.display());
     path
 }
 
-fn build() {
+/// The path of an example of the HTTP crate, built from the present source.
+pub fn example(name: &str) -> PathBuf {
+    // Apart from the programs: what only tests and examples need must not be built into those.
+    build(&["--package", "gaffer-http", "--example", name]);
+    profile_dir().join("examples").join(name)
+}
+
+fn build(what: &[&str]) {
     let _other_test_processes_wait = exclusive("e2e-build.lock");
     let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    cargo.args(["build", "--workspace", "--bins", "--quiet"]).current_dir(repository());
+    cargo.args(["build", "--quiet"]).args(what).current_dir(repository());
     cargo.arg("--target-dir").arg(target_dir());
     match profile_dir().file_name().and_then(|name| name.to_str()) {
         Some("debug") => {}

@@ -55,16 +55,27 @@ impl Daemon {
     }
 
     #[track_caller]
-    pub(crate) fn new(setup: Setup, mut child: Child) -> Self {
-        let stdout = Output::of(child.stdout.take().unwrap());
-        let stderr = Output::of(child.stderr.take().unwrap());
-        let unknown = SocketAddr::from(([127, 0, 0, 1], 0));
-        let mut daemon = Self { setup, child, address: unknown, stdout, stderr, ended: false };
+    pub(crate) fn new(setup: Setup, child: Child) -> Self {
+        let mut daemon = Self::launched(setup, child);
         match daemon.stderr.find(announced) {
             Some(address) => daemon.address = address,
             None => panic!("gafferd did not say where it listens"),
         }
         daemon
+    }
+
+    #[track_caller]
+    pub(crate) fn without_http(setup: Setup, child: Child, announced: &str) -> Self {
+        let daemon = Self::launched(setup, child);
+        daemon.until_logged(announced);
+        daemon
+    }
+
+    fn launched(setup: Setup, mut child: Child) -> Self {
+        let stdout = Output::of(child.stdout.take().unwrap());
+        let stderr = Output::of(child.stderr.take().unwrap());
+        let unknown = SocketAddr::from(([127, 0, 0, 1], 0));
+        Self { setup, child, address: unknown, stdout, stderr, ended: false }
     }
 
     /// The kernel's number of gafferd.

@@ -1,14 +1,15 @@
-//! A client that takes nothing for granted: HTTP/1.1 over a plain socket, one connection a request.
+//! A client that takes nothing for granted: HTTP/1.1, one connection a request.
 
 use std::{
     fmt,
     io::{BufRead, BufReader, Read, Write},
-    net::{Shutdown, SocketAddr, TcpStream},
+    net::SocketAddr,
 };
 
+use nix::sys::socket::{setsockopt, sockopt::RcvBuf};
 use serde_json::Value;
 
-use crate::DEADLINE;
+use crate::Channel;
 
 /// What a server said.
 #[derive(Clone, Debug)]
@@ -48,16 +49,23 @@ impl fmt::Display for Answer {
 /// A connection, for what no well-behaved client would send.
 #[derive(Debug)]
 pub struct Connection {
-    reader: BufReader<TcpStream>,
+    reader: BufReader<Channel>,
 }
 
 impl Connection {
     /// Connects.
     pub fn open(address: SocketAddr) -> Self {
-        let stream = TcpStream::connect(address).unwrap();
-        stream.set_read_timeout(Some(DEADLINE)).unwrap();
-        stream.set_write_timeout(Some(DEADLINE)).unwrap();
-        Self { reader: BufReader::new(stream) }
+        Self::over(Channel::tcp(address))
+    }
+
+    /// Speaks over a channel that is there.
+    pub fn over(channel: Channel) -> Self {
+        Self { reader: BufReader::new(channel) }
+    }
+
+    /// Has the kernel keep little of what was not read yet, so that the server soon notices who does not read.
+    pub fn keep_little(&self) {
+        setsockopt(self.reader.get_ref(), RcvBuf, &(16 * 1024)).unwrap();
     }
 
     /// Sends bytes as they are. That the server has closed is for its answer to tell.
@@ -67,7 +75,7 @@ impl Connection {
 
     /// Says that nothing more comes.
     pub fn finish(&mut self) {
-        let _closed = self.reader.get_mut().shutdown(Shutdown::Write);
+        self.reader.get_mut().finish();
     }
 
     /// Reads to the end of the connection.
@@ -142,7 +150,12 @@ impl Connection {
 
 /// Asks for something and reads the whole answer.
 pub fn request(address: SocketAddr, method: &str, path: &str, body: Option<&[u8]>) -> Answer {
-    let mut connection = Connection::open(address);
+    request_over(Channel::tcp(address), method, path, body)
+}
+
+/// The same, over a channel that is there.
+pub fn request_over(channel: Channel, method: &str, path: &str, body: Option<&[u8]>) -> Answer {
+    let mut connection = Connection::over(channel);
     connection.request(method, path, &[("Connection", "close")], body);
     connection.answer(method)
 }
@@ -158,8 +171,24 @@ pub struct Feed {
 impl Feed {
     /// Asks for a feed. Once this returns the server has subscribed: nothing that happens from now on is missed.
     pub fn open(address: SocketAddr, path: &str) -> Self {
-        let mut connection = Connection::open(address);
-        connection.request("GET", path, &[], None);
+        Self::open_with(address, path, &[])
+    }
+
+    /// The same, with headers.
+    pub fn open_with(address: SocketAddr, path: &str, headers: &[(&str, &str)]) -> Self {
+        Self::over(Connection::open(address), path, headers)
+    }
+
+    /// As [`open`](Self::open), for one who will not read: the kernel keeps little of what comes.
+    pub fn open_stalled(address: SocketAddr, path: &str) -> Self {
+        let connection = Connection::open(address);
+        connection.keep_little();
+        Self::over(connection, path, &[])
+    }
+
+    /// The same, on a connection that is there.
+    pub fn over(mut connection: Connection, path: &str, headers: &[(&str, &str)]) -> Self {
+        connection.request("GET", path, headers, None);
         let head = connection.head().expect("the server closed without an answer");
         assert_eq!(head.status, 200, "{path}: {}", connection.rest());
         assert_eq!(head.header("transfer-encoding"), Some("chunked"), "{head}");

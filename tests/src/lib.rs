@@ -5,6 +5,8 @@
 //!   must leave no process behind.
 //! - [`Setup`] says how it is started; [`Setup::run`] is for starts that are meant to fail.
 //! - [`http`] speaks HTTP/1.1 over a plain socket, with feeds that are read piece by piece.
+//! - [`EventSource`] reads event streams as browsers do, and comes back when its connection is lost.
+//! - [`Client`] is a client program that others wrote.
 //! - [`processes`] reads `/proc`.
 //! - [`wait_until`] is the only way to wait: for a condition, under one generous [`DEADLINE`] whose failure says what was
 //!   seen instead.
@@ -23,8 +25,14 @@
 
 #![expect(clippy::unwrap_used, reason = "whatever goes wrong in a fixture fails the test that uses it")]
 
+use std::io::Write;
+
+mod authority;
 mod binaries;
+mod channel;
+mod client;
 mod daemon;
+mod event_source;
 pub mod http;
 mod lock;
 mod output;
@@ -32,8 +40,12 @@ pub mod processes;
 mod setup;
 mod wait;
 
-pub use binaries::{binary, repository};
+pub use authority::{Authority, Identity};
+pub use binaries::{binary, example, repository};
+pub use channel::Channel;
+pub use client::{Client, Environment, RunningClient, Said};
 pub use daemon::{Daemon, Ended};
+pub use event_source::{EventSource, Message};
 pub use lock::{Exclusive, heavy};
 pub use output::Line;
 pub use setup::{Outcome, Setup};
@@ -45,7 +57,7 @@ pub fn full_scale() -> bool {
 }
 
 /// Says visibly that the test, or a part of it, cannot run here, and why.
-#[expect(clippy::print_stderr, reason = "this is what it is for")]
 pub fn skip(why: &str) {
-    eprintln!("SKIPPED: {why}");
+    // Written past the capture of `eprintln!`, of which nobody sees anything unless the test fails.
+    drop(writeln!(std::io::stderr(), "SKIPPED: {why}"));
 }

@@ -141,6 +141,14 @@ impl Setup {
         Daemon::new(self, child)
     }
 
+    /// Starts gafferd and waits for a line on stderr that holds the text, where it serves no plain HTTP. What asks it over
+    /// HTTP finds nobody then.
+    #[track_caller]
+    pub fn start_without_http(self, announced: &str) -> Daemon {
+        let child = self.spawn();
+        Daemon::without_http(self, child, announced)
+    }
+
     /// Runs gafferd to its end, which it must come to by itself.
     #[track_caller]
     pub fn run(self) -> Outcome {

@@ -1,8 +1,13 @@
 //! Wire types that the server and the clients share.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
-use crate::names::{JobName, OsPid, ProcessId, StreamLabel};
+use crate::{
+    config::Owner,
+    names::{JobName, OsPid, ProcessId, StreamLabel},
+};
 
 /// What a job is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -71,6 +76,12 @@ pub struct ProcessInfo {
     pub cmd: String,
     /// Its arguments, variables replaced.
     pub args: Vec<String>,
+    /// Variables that its job, or whoever launched it as a one-off, gave it; not those that it inherits.
+    pub env: BTreeMap<String, String>,
+    /// User that it was to run as, if one was given.
+    pub uid: Option<Owner>,
+    /// Group that it was to run as, if one was given.
+    pub gid: Option<Owner>,
     /// Seconds since the epoch at which it was launched.
     pub create_time: f64,
     /// Whether it is a one-off process.

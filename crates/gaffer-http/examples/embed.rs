@@ -30,8 +30,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
     started.map_err(|(name, error)| format!("cannot start {name}: {error}"))?;
 
     manager.load(JobSpec::new("sleeper".parse()?, "sleep 1000").check()?).await?;
-    for (_, address) in addresses {
-        eprintln!("listening on http://{address}");
+    for address in addresses {
+        eprintln!("listening on {address}");
     }
     manager.stopped().await; // Until Ctrl-C.
     Ok(())

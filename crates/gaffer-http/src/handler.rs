@@ -1,16 +1,15 @@
 //! The application that serves a manager over HTTP.
 
-use std::net::SocketAddr;
+use std::time::Duration;
 
 use gaffer_core::{
     Manager,
     applications::{Application, ApplicationError, BoxFuture},
 };
-use tokio_util::sync::CancellationToken;
 
 use crate::{
     api,
-    serve::{BindError, Endpoint, Limits, Listener, Server},
+    serve::{BindError, Certificates, Endpoint, Lifetime, Listener, Listening, Server},
 };
 
 /// Serves a manager over HTTP, on any number of endpoints.
@@ -24,20 +23,24 @@ use crate::{
 ///
 /// let endpoint = Endpoint { bind: "127.0.0.1:0".parse().unwrap(), ..Endpoint::default() };
 /// let handler = HttpHandler::bind(&[endpoint]).await?;
-/// println!("listening on {}", handler.addresses()[0].1);
+/// println!("listening on {}", handler.addresses()[0]);
 /// // manager.start_applications(vec![Box::new(handler)]).await
 /// # Ok(()) }
 /// ```
 #[derive(Debug)]
 pub struct HttpHandler {
-    addresses: Vec<(String, SocketAddr)>,
+    addresses: Vec<Listening>,
+    certificates: Certificates,
     /// Until the start.
     listeners: Vec<Listener>,
-    limits: Limits,
+    drain: Duration,
     options: api::Options,
     /// From the start to the stop.
     server: Option<Server>,
 }
+
+/// Time for answers that are under way to finish at a stop, where nothing else is set; then they are cut.
+pub const DEFAULT_DRAIN: Duration = Duration::from_secs(3);
 
 impl HttpHandler {
     /// Listens on all endpoints, or on none.
@@ -49,27 +52,45 @@ impl HttpHandler {
         for endpoint in endpoints {
             listeners.push(Listener::bind(endpoint).await?);
         }
-        let addresses = listeners.iter().map(|listener| (listener.name().to_owned(), listener.local_addr())).collect();
-        Ok(Self { addresses, listeners, limits: Limits::default(), options: api::Options::default(), server: None })
+        Ok(Self::new(listeners))
     }
 
-    /// Replaces what clients may cost.
+    /// Serves on sockets that listen already.
+    pub fn new(listeners: Vec<Listener>) -> Self {
+        let addresses = listeners.iter().map(|listener| listener.listening().clone()).collect();
+        let certificates = Certificates::of(&listeners);
+        Self {
+            addresses,
+            certificates,
+            listeners,
+            drain: DEFAULT_DRAIN,
+            options: api::Options::default(),
+            server: None,
+        }
+    }
+
+    /// Replaces the time that answers under way are given to finish at the stop; by default [`DEFAULT_DRAIN`].
     #[must_use]
-    pub fn with_limits(mut self, limits: Limits) -> Self {
-        self.limits = limits;
+    pub fn with_drain(mut self, drain: Duration) -> Self {
+        self.drain = drain;
         self
     }
 
-    /// Replaces who may call, and adds routes of the embedder's own.
+    /// Replaces what there is to choose about the API.
     #[must_use]
     pub fn with_options(mut self, options: api::Options) -> Self {
         self.options = options;
         self
     }
 
-    /// Name and real address of each endpoint, in the order given.
-    pub fn addresses(&self) -> &[(String, SocketAddr)] {
+    /// Where each endpoint really listens, in the order given.
+    pub fn addresses(&self) -> &[Listening] {
         &self.addresses
+    }
+
+    /// The certificates of all endpoints that speak TLS, to be read anew.
+    pub fn certificates(&self) -> Certificates {
+        self.certificates.clone()
     }
 }
 
@@ -80,10 +101,10 @@ impl Application for HttpHandler {
 
     fn start(&mut self, manager: Manager) -> BoxFuture<'_, Result<(), ApplicationError>> {
         Box::pin(async move {
-            let closing = CancellationToken::new();
-            let router = api::router(manager, std::mem::take(&mut self.options), closing.clone());
+            let lifetime = Lifetime::new();
+            let router = api::router(manager, std::mem::take(&mut self.options), lifetime.clone());
             let listeners = std::mem::take(&mut self.listeners);
-            self.server = Some(Server::start(listeners, router, &self.limits, closing));
+            self.server = Some(Server::start(listeners, router, lifetime));
             Ok(())
         })
     }
@@ -91,7 +112,7 @@ impl Application for HttpHandler {
     fn stop(&mut self) -> BoxFuture<'_, ()> {
         Box::pin(async move {
             if let Some(server) = self.server.take() {
-                server.shutdown().await;
+                server.shutdown(self.drain).await;
             }
         })
     }

@@ -1,12 +1,13 @@
 //! The HTTP face of a gaffer manager: the only crate that knows status codes.
 //!
 //! [`HttpHandler`] is the application to add to a manager. It is made of parts that are of use by themselves: [`serve`] runs
-//! any router on any number of listeners, [`feed`] turns a source of items into an endless answer, and [`api`] is the router
-//! over a [`Manager`](gaffer_core::manager::Manager). The first two know no manager.
+//! any router on any number of listeners, [`feed`] turns a source of items into an endless answer, [`ws`] pumps a websocket both
+//! ways, and [`api`] is the router over a [`Manager`](gaffer_core::manager::Manager). The first three know no manager.
 
 pub mod api;
 pub mod feed;
 mod handler;
 pub mod serve;
+pub mod ws;
 
-pub use handler::HttpHandler;
+pub use handler::{DEFAULT_DRAIN, HttpHandler};

@@ -1,8 +1,8 @@
 //! The command line.
 
-use std::{env, path::PathBuf};
+use std::{env, ffi::OsString, path::PathBuf};
 
-use clap::{ArgAction, Parser};
+use clap::{ArgAction, CommandFactory, Parser, error::ErrorKind};
 use gaffer_http::serve::BindAddress;
 
 /// Launch and supervise processes, and serve HTTP to control them.
@@ -29,16 +29,44 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FILE")]
     pub(crate) pidfile: Option<PathBuf>,
 
-    /// Listen here, and at no endpoint of the configuration [default: 127.0.0.1:5000]
+    /// Listen here (host:port or unix:PATH), and at no endpoint of the configuration [default: 127.0.0.1:5000]
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) bind: Option<BindAddress>,
 
     /// Connections that may wait to be accepted, where an endpoint sets no number of its own [default: 128]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) backlog: Option<u32>,
+
+    /// Serve TLS where --bind says: the certificate chain to show, PEM
+    #[arg(long, value_name = "FILE")]
+    pub(crate) certfile: Option<PathBuf>,
+
+    /// The certificate's key, PEM [default: in the file of --certfile]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) keyfile: Option<PathBuf>,
+
+    /// Demand client certificates of these authorities, PEM
+    #[arg(long, value_name = "FILE")]
+    pub(crate) cacert: Option<PathBuf>,
 }
 
 impl Args {
+    /// Reads the command line, or ends the program as its user asked: with the help, the version or what is wrong.
+    pub(crate) fn read() -> Self {
+        Self::from_words(env::args_os()).unwrap_or_else(|error| error.exit())
+    }
+
+    fn from_words(words: impl IntoIterator<Item: Into<OsString> + Clone>) -> Result<Self, clap::Error> {
+        let args = Self::try_parse_from(words)?;
+        for (option, given) in [("--keyfile", &args.keyfile), ("--cacert", &args.cacert)] {
+            if given.is_some() && args.certfile.is_none() {
+                let problem = format!("{option} needs a --certfile: the certificate that the endpoint shows");
+                return Err(Self::command().error(ErrorKind::MissingRequiredArgument, problem));
+            }
+        }
+        Ok(args)
+    }
+
     /// The configuration to read: the positional one, else `--config`, else `$GAFFERD_CONFIG`.
     pub(crate) fn config(&self) -> Option<PathBuf> {
         let from_environment = || env::var_os("GAFFERD_CONFIG").filter(|path| !path.is_empty()).map(PathBuf::from);
@@ -48,8 +76,6 @@ impl Args {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
 
     #[test]
@@ -72,8 +98,19 @@ mod tests {
 
     #[test]
     fn an_address_that_does_not_read_is_a_usage_error() {
-        let error = Args::try_parse_from(["gafferd", "--bind", "unix:/tmp/gaffer.sock"]).unwrap_err();
+        let error = Args::try_parse_from(["gafferd", "--bind", "http://localhost"]).unwrap_err();
         assert_eq!(error.exit_code(), 2);
-        assert!(error.to_string().contains("unix sockets are not supported yet"), "{error}");
+        assert!(error.to_string().contains("write host:port without a scheme"), "{error}");
+    }
+
+    #[test]
+    fn a_key_without_its_certificate_is_a_usage_error() {
+        for option in ["--keyfile", "--cacert"] {
+            let error = Args::from_words(["gafferd", option, "x.pem"]).unwrap_err();
+            assert_eq!(error.exit_code(), 2);
+            let expected = format!("{option} needs a --certfile: the certificate that the endpoint shows");
+            assert!(error.to_string().contains(&expected), "{error}");
+            assert!(Args::from_words(["gafferd", option, "x.pem", "--certfile", "c.pem"]).is_ok());
+        }
     }
 }

@@ -8,7 +8,9 @@
 
 mod args;
 mod console;
+mod endpoints;
 mod log;
+mod reload;
 mod run;
 mod settings;
 
@@ -17,12 +19,10 @@ use std::{
     process::ExitCode,
 };
 
-use clap::Parser;
-
 fn main() -> ExitCode {
     // First, as threads inherit it. The kernel has no reason to refuse, and without it nothing but a name is missing.
     let _: io::Result<()> = gaffer_core::proctitle::set_process_title("gafferd");
-    let args = args::Args::parse();
+    let args = args::Args::read();
     let log = log::install();
     let outcome = run::run(args);
     drop(log); // What the log still holds comes before the last word.

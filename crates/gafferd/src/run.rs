@@ -16,7 +16,7 @@ use gaffer_http::HttpHandler;
 use tokio::{runtime::Runtime, time::timeout};
 use tracing::{error, info, warn};
 
-use crate::{args::Args, console, settings::Settings};
+use crate::{args::Args, console, endpoints, reload, settings::Settings};
 
 /// Time at the end for threads of the runtime that still read some file.
 const STRAGGLERS: Duration = Duration::from_secs(1);
@@ -27,11 +27,17 @@ const FIRST_LAUNCHES: Duration = Duration::from_secs(1);
 
 /// Runs the node until it is stopped.
 pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
-    let settings = Settings::read(&args)?;
+    let mut settings = Settings::read(&args)?;
     os::mark_inherited_descriptors_cloexec().context("cannot keep inherited descriptors from processes")?;
-    if let Err(error) = os::raise_nofile_limit() {
-        warn!(%error, "cannot raise the limit of open files; few processes and clients will do");
-    }
+    let limit = match os::raise_nofile_limit() {
+        Ok(limit) => Some(limit),
+        Err(error) => {
+            warn!(%error, "cannot raise the limit of open files; few processes and clients will do");
+            os::original_nofile_limit()
+        }
+    };
+    let lowered = limit.and_then(|limit| endpoints::spare_descriptors(&mut settings.endpoints, limit.soft));
+    settings.warnings.extend(lowered);
     for warning in &settings.warnings {
         warn!("{warning}");
     }
@@ -61,8 +67,9 @@ fn own_pid() -> Option<OsPid> {
 async fn node(settings: Settings, verbose: u8) -> anyhow::Result<ExitCode> {
     // First of all: from here on a signal to stop is kept until it can be heeded.
     let signals = SignalHandler::install().context("cannot catch signals")?;
-    let http = HttpHandler::bind(&settings.endpoints).await?;
+    let http = HttpHandler::new(endpoints::bind(&settings.endpoints).await?).with_options(settings.api);
     let addresses = http.addresses().to_vec();
+    let signals = reload::at_hangup(signals, http.certificates());
     let manager = Manager::start(settings.manager, RealBackend::start).context("cannot start the process launcher")?;
     let mut applications: Vec<Box<dyn Application>> = vec![Box::new(signals)];
     applications.extend(console::of_verbosity(verbose).map(|console| Box::new(console) as Box<dyn Application>));
@@ -71,8 +78,8 @@ async fn node(settings: Settings, verbose: u8) -> anyhow::Result<ExitCode> {
     let mut loading = pin!(load(&manager, settings.jobs));
     let loaded = timeout(FIRST_LAUNCHES, &mut loading).await.is_ok();
     start(&manager, vec![Box::new(http)]).await?;
-    for (endpoint, address) in addresses {
-        info!(endpoint, "listening on http://{address}");
+    for address in addresses {
+        info!(endpoint = address.endpoint, "listening on {address}");
     }
     if !loaded {
         loading.await;

@@ -4,16 +4,20 @@ use std::{fmt, path::PathBuf};
 
 use gaffer_core::{
     JobConfig, ManagerOptions,
-    ini::{self, IniErrors, NodeConfig},
+    ini::{IniErrors, NodeConfig},
 };
-use gaffer_http::serve::{BindAddress, DEFAULT_BACKLOG, Endpoint};
+use gaffer_http::api::{self, Origins};
 
-use crate::args::Args;
+use crate::{
+    args::Args,
+    endpoints::{self, Configured},
+};
 
 /// What the node is started with.
 #[derive(Debug)]
 pub(crate) struct Settings {
-    pub(crate) endpoints: Vec<Endpoint>,
+    pub(crate) endpoints: Vec<Configured>,
+    pub(crate) api: api::Options,
     /// In the order in which they are to be started.
     pub(crate) jobs: Vec<JobConfig>,
     pub(crate) manager: ManagerOptions,
@@ -25,7 +29,7 @@ pub(crate) struct Settings {
 /// Everything that is wrong with a configuration, one a line.
 #[derive(Debug, thiserror::Error)]
 #[error("{}", .0.join("\n"))]
-pub(crate) struct Mistakes(Vec<String>);
+pub(crate) struct Mistakes(pub(crate) Vec<String>);
 
 impl From<IniErrors> for Mistakes {
     fn from(IniErrors(errors): IniErrors) -> Self {
@@ -40,13 +44,14 @@ impl Settings {
         Self::new(args, config.unwrap_or_default())
     }
 
-    fn new(args: &Args, config: NodeConfig) -> Result<Self, Mistakes> {
+    pub(crate) fn new(args: &Args, config: NodeConfig) -> Result<Self, Mistakes> {
         if config.settings.require_key {
             // Serving everybody where keys were asked for would be worse than not serving.
             let problem = "keys are not supported yet; leave it out to serve whoever can reach the endpoints";
             return Err(Mistakes(vec![in_gaffer(&config, "require_key", &problem)]));
         }
-        let endpoints = endpoints(args, &config).map_err(Mistakes)?;
+        let endpoints = endpoints::of(args, &config).map_err(Mistakes)?;
+        let api = api_options(&config)?;
         let mut warnings: Vec<String> = config.warnings.iter().map(ToString::to_string).collect();
         if args.plugins_dir.is_some() {
             warnings.push("--plugins-dir: plugins are not supported yet; it has no effect".to_owned());
@@ -55,57 +60,23 @@ impl Settings {
         jobs.sort_by_key(JobConfig::priority); // Stable: equals stay in the order of the file.
         let manager = ManagerOptions { stats_interval: config.settings.stats_interval, ..ManagerOptions::default() };
         let pidfile = args.pidfile.clone().or(config.settings.pidfile);
-        Ok(Self { endpoints, jobs, manager, pidfile, warnings })
+        Ok(Self { endpoints, api, jobs, manager, pidfile, warnings })
     }
+}
+
+fn api_options(config: &NodeConfig) -> Result<api::Options, Mistakes> {
+    // What no memory could hold is no limit.
+    let max_body = config.settings.max_body.map(|bytes| usize::try_from(bytes).unwrap_or(usize::MAX));
+    let origins = Origins::from_list(&config.settings.cors_origins);
+    let origins = origins.map_err(|error| Mistakes(vec![in_gaffer(config, "cors_origins", &error)]))?;
+    let defaults = api::Options::default();
+    Ok(api::Options { max_body: max_body.unwrap_or(defaults.max_body), origins, ..defaults })
 }
 
 /// Says what is wrong with a key of `[gaffer]`.
 fn in_gaffer(config: &NodeConfig, key: &str, problem: &dyn fmt::Display) -> String {
-    let file = config.files.first().map(|file| format!("{}: ", file.display())).unwrap_or_default();
-    format!("{file}[gaffer] {key}: {problem}")
-}
-
-/// `--bind`, else the endpoints of the file, else `[gaffer] bind`, else the default.
-fn endpoints(args: &Args, config: &NodeConfig) -> Result<Vec<Endpoint>, Vec<String>> {
-    let backlog = args.backlog.or(config.settings.backlog).unwrap_or(DEFAULT_BACKLOG);
-    let single = |bind: BindAddress| vec![Endpoint { bind, backlog, ..Endpoint::default() }];
-    if let Some(bind) = &args.bind {
-        return Ok(single(bind.clone()));
-    }
-    if config.endpoints.is_empty() {
-        return match &config.settings.bind {
-            Some(bind) => bind.parse().map(single).map_err(|error| vec![in_gaffer(config, "bind", &error)]),
-            None => Ok(single(BindAddress::default())),
-        };
-    }
-    let mut mistakes = Vec::new();
-    let mut endpoints = Vec::with_capacity(config.endpoints.len());
-    for configured in &config.endpoints {
-        let mut fail = |key: &str, problem: &dyn fmt::Display| {
-            mistakes.push(format!("{}: [endpoint:{}] {key}: {problem}", configured.place, configured.name));
-        };
-        if let Some(key) = tls_key(configured) {
-            // Serving in the clear what was meant to be secret would be worse than not serving.
-            fail(key, &"TLS is not supported yet; leave out certfile, keyfile and cacert to serve plain HTTP");
-        }
-        match configured.bind.parse() {
-            Ok(bind) => {
-                let backlog = configured.backlog.unwrap_or(backlog);
-                endpoints.push(Endpoint { name: configured.name.clone(), bind, backlog });
-            }
-            Err(error) => {
-                let error: gaffer_http::serve::InvalidAddress = error;
-                fail("bind", &error);
-            }
-        }
-    }
-    if mistakes.is_empty() { Ok(endpoints) } else { Err(mistakes) }
-}
-
-/// The first of the keys of an endpoint that ask for TLS.
-fn tls_key(endpoint: &ini::Endpoint) -> Option<&'static str> {
-    let keys = [("certfile", &endpoint.certfile), ("keyfile", &endpoint.keyfile), ("cacert", &endpoint.cacert)];
-    keys.iter().find(|(_, file)| file.is_some()).map(|(key, _)| *key)
+    let place = config.place_of(key).map(|place| format!("{place}: ")).unwrap_or_default();
+    format!("{place}[gaffer] {key}: {problem}")
 }
 
 #[cfg(test)]
@@ -118,38 +89,6 @@ mod tests {
         let args = Args::try_parse_from(std::iter::once(&"gafferd").chain(options)).unwrap();
         let config = NodeConfig::parse("gaffer.ini", ini).map_err(|errors| errors.to_string())?;
         Settings::new(&args, config).map_err(|mistakes| mistakes.to_string())
-    }
-
-    /// Address and backlog of each endpoint.
-    fn endpoints(options: &[&str], ini: &str) -> Vec<(String, u32)> {
-        let settings = settings(options, ini).unwrap();
-        settings.endpoints.iter().map(|endpoint| (endpoint.bind.to_string(), endpoint.backlog)).collect()
-    }
-
-    const TWO: &str = "[gaffer]\nbind = 10.0.0.1:1\nbacklog = 7\n[endpoint:a]\nbind = 127.0.0.1:0\nbacklog = 9\n\
-                       [endpoint:b]\nbind = [::1]:6000\n";
-
-    #[test]
-    fn endpoints_come_from_the_nearest_source() {
-        let one = |address: &str, backlog| vec![(address.to_owned(), backlog)];
-        assert_eq!(endpoints(&[], ""), one("127.0.0.1:5000", 128));
-        assert_eq!(endpoints(&["--backlog", "5"], "[gaffer]\nbind = :80\n"), one("0.0.0.0:80", 5));
-        assert_eq!(endpoints(&[], TWO), [("127.0.0.1:0".to_owned(), 9), ("[::1]:6000".to_owned(), 7)]);
-        assert_eq!(endpoints(&["--bind", "localhost:0"], TWO), one("localhost:0", 7));
-        assert_eq!(endpoints(&["--backlog", "5"], TWO)[1].1, 5);
-    }
-
-    #[test]
-    fn what_cannot_be_served_is_refused_with_its_place() {
-        let ini =
-            "[endpoint:a]\nbind = unix:/run/gaffer.sock\n[endpoint:b]\nbind = :1\ncertfile = x.pem\nkeyfile = x.key\n";
-        assert_eq!(
-            settings(&[], ini).unwrap_err(),
-            "gaffer.ini:1: [endpoint:a] bind: `unix:/run/gaffer.sock`: unix sockets are not supported yet; use host:port\n\
-             gaffer.ini:3: [endpoint:b] certfile: TLS is not supported yet; leave out certfile, keyfile and cacert to serve \
-             plain HTTP"
-        );
-        assert!(settings(&["--bind", ":0"], ini).is_ok(), "--bind replaces them");
     }
 
     #[test]
@@ -168,9 +107,23 @@ mod tests {
     }
 
     #[test]
+    fn pages_that_may_call_are_listed() {
+        let origins = |ini: &str| settings(&[], ini).unwrap().api.origins;
+        assert_eq!(origins(""), Origins::Local);
+        assert_eq!(origins("[gaffer]\ncors_origins = *\n"), Origins::Any);
+        let listed = Origins::from_list(&["https://a.example", "http://localhost:*"]).unwrap();
+        assert_eq!(origins("[gaffer]\ncors_origins = https://a.example, http://localhost:*\n"), listed);
+        let error = settings(&[], "[gaffer]\ncors_origins = a.example\n").unwrap_err();
+        assert!(
+            error.starts_with("gaffer.ini:2: [gaffer] cors_origins: `a.example` is not an origin; write "),
+            "{error}"
+        );
+    }
+
+    #[test]
     fn keys_that_are_asked_for_and_not_there_keep_it_from_starting() {
         assert!(settings(&[], "[gaffer]\nrequire_key = false\n").is_ok());
         let error = settings(&[], "[gaffer]\nrequire_key = true\n").unwrap_err();
-        assert!(error.contains("[gaffer] require_key: keys are not supported yet"), "{error}");
+        assert!(error.starts_with("gaffer.ini:2: [gaffer] require_key: keys are not supported yet"), "{error}");
     }
 }

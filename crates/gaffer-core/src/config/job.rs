@@ -87,12 +87,8 @@ impl JobConfig {
         if let Some(Err(problem)) = spec.flapping.map(|rule| rule.check()) {
             fail("flapping", problem);
         }
-        for (key, value) in &spec.env {
-            if key.is_empty() || key.contains(['=', '\0']) {
-                fail("env", format!("`{}` cannot name a variable; leave out `=` and NUL", key.escape_debug()));
-            } else if value.contains('\0') {
-                fail("env", format!("the value of `{key}` holds a NUL, which no environment can"));
-            }
+        for problem in unfit_variables(&spec.env) {
+            fail("env", problem);
         }
         if spec.cwd.as_ref().is_some_and(|cwd| cwd.as_os_str().as_encoded_bytes().contains(&0)) {
             fail("cwd", "holds a NUL, which no path can".to_owned());
@@ -200,6 +196,19 @@ impl JobConfig {
 
 /// Most extra pipes of one process: each costs gafferd a descriptor and a buffer.
 const MAX_CUSTOM_STREAMS: usize = 32;
+
+/// What is wrong with variables, if anything is.
+pub(super) fn unfit_variables(env: &BTreeMap<String, String>) -> impl Iterator<Item = String> {
+    env.iter().filter_map(|(key, value)| {
+        if key.is_empty() || key.contains(['=', '\0']) {
+            Some(format!("`{}` cannot name a variable; leave out `=` and NUL", key.escape_debug()))
+        } else if value.contains('\0') {
+            Some(format!("the value of `{key}` holds a NUL, which no environment can"))
+        } else {
+            None
+        }
+    })
+}
 
 fn command_line(spec: &JobSpec) -> Result<CommandLine, FieldError> {
     let Some(cmd) = spec.cmd.as_deref().map(str::trim).filter(|cmd| !cmd.is_empty()) else {

@@ -1,11 +1,14 @@
 //! A job as JSON, read field by field so that each mistake can be named.
 
+use std::{collections::BTreeMap, time::Duration};
+
 use serde::{Deserialize, Deserializer, de};
 use serde_json::{Map, Value};
 
 use super::{
     FieldError, Flapping, InvalidConfig, JobConfig, Owner,
     flapping::seconds,
+    job::unfit_variables,
     spec::{Args, JobSpec, labels},
 };
 use crate::names::{JobName, SessionId};
@@ -51,7 +54,8 @@ impl JobConfig {
         if name.is_some() {
             spec.name = name;
         } else if let (Some(given), Some(session)) = (spec.name.clone(), session) {
-            if given.session().is_default() {
+            let bare = object.get("name").and_then(Value::as_str).is_some_and(|text| text == given.name());
+            if bare {
                 spec.name = JobName::new(session.clone(), given.name()).ok();
             } else if given.session() != session {
                 errors.push(FieldError::new(
@@ -59,6 +63,12 @@ impl JobConfig {
                     format!("`{given}` is not in session `{session}`; give the bare name"),
                 ));
             }
+        }
+        if let (Some(Value::String(group)), Some(name)) = (object.get("group"), &spec.name)
+            && group != name.session().as_str()
+        {
+            let problem = format!("must be the session of the name, `{}`, but is `{group}`", name.session());
+            errors.push(FieldError::new("group", problem));
         }
         if errors.is_empty() {
             Ok(FromJson { config: spec.check()?, ignored })
@@ -70,6 +80,38 @@ impl JobConfig {
             }
             Err(InvalidConfig(errors))
         }
+    }
+}
+
+/// What of a job a one-off process may have otherwise.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct OneOffFields {
+    pub(crate) env: BTreeMap<String, String>,
+    pub(crate) graceful_timeout: Option<Duration>,
+    /// Keys that mean nothing here.
+    pub(crate) ignored: Vec<String>,
+}
+
+impl OneOffFields {
+    /// Reads `env` and `graceful_timeout`, both optional, as a job's are read.
+    pub(crate) fn from_json(object: &Map<String, Value>) -> Result<Self, InvalidConfig> {
+        let mut spec = JobSpec::default();
+        let mut read = Self::default();
+        let mut errors = Vec::new();
+        for (key, value) in object {
+            match key.as_str() {
+                "env" | "graceful_timeout" if value.is_null() => {}
+                "env" | "graceful_timeout" => match set(&mut spec, key, value) {
+                    Ok(_) if key == "graceful_timeout" => read.graceful_timeout = Some(spec.graceful_timeout),
+                    Ok(_) => {}
+                    Err(error) => errors.push(error),
+                },
+                _ => read.ignored.push(key.clone()),
+            }
+        }
+        errors.extend(unfit_variables(&spec.env).map(|problem| FieldError::new("env", problem)));
+        read.env = spec.env;
+        if errors.is_empty() { Ok(read) } else { Err(InvalidConfig(errors)) }
     }
 }
 
@@ -87,11 +129,8 @@ fn set(spec: &mut JobSpec, key: &str, value: &Value) -> Result<bool, FieldError>
             let text = value.as_str().ok_or_else(|| expected("a string"))?;
             spec.name = Some(text.parse().map_err(|error| FieldError::new(key, format!("{error}")))?);
         }
-        "group" => match (value.as_str(), &spec.name) {
-            // Keys come in the order of the map, which sorts `group` before `name`: only its form is checked here.
-            (Some(text), _) if text.parse::<SessionId>().is_ok() => {}
-            _ => return Err(expected("the session that the name begins with")),
-        },
+        // Held against the name once that is known.
+        "group" => drop(value.as_str().ok_or_else(|| expected("a string"))?),
         "cmd" => spec.cmd = Some(value.as_str().ok_or_else(|| expected("a string"))?.to_owned()),
         "args" => {
             spec.args = Some(match value {
@@ -236,6 +275,47 @@ mod tests {
         assert_eq!(written["flapping"]["window"], 0.5);
         let again: JobConfig = serde_json::from_value(written).unwrap();
         assert_eq!(again, read.config);
+    }
+
+    #[test]
+    fn a_bare_name_is_put_in_the_session_and_another_session_is_a_mistake() {
+        let session = "shop.eu".parse().unwrap();
+        let read = |name: &str| {
+            let job = json!({"name": name, "cmd": "true"});
+            JobConfig::from_json(job.as_object().unwrap(), None, Some(&session))
+                .map(|read| read.config.name().to_string())
+        };
+        for name in ["web", "shop.eu.web", "shop.eu:web"] {
+            assert_eq!(read(name).unwrap(), "shop.eu.web", "{name}");
+        }
+        for name in ["default.web", "shop.web", "other:web"] {
+            let error = read(name).unwrap_err().to_string();
+            assert!(error.starts_with("name: ") && error.contains("is not in session `shop.eu`"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_one_off_reads_as_a_job_does() {
+        let read = |value: Value| OneOffFields::from_json(value.as_object().unwrap());
+        let fine = read(json!({"env": {"PORT": 80}, "graceful_timeout": 0.5, "colour": "red"})).unwrap();
+        let expected = OneOffFields {
+            env: [("PORT".into(), "80".into())].into(),
+            graceful_timeout: Some(Duration::from_millis(500)),
+            ignored: vec!["colour".to_owned()],
+        };
+        assert_eq!(fine, expected);
+        assert_eq!(read(json!({"env": null, "graceful_timeout": null})).unwrap(), OneOffFields::default());
+        for (value, field) in [
+            (json!({"env": {"A=B": "c"}}), "env: `A=B`"),
+            (json!({"env": {"A": "\u{0}"}}), "env: the value of `A`"),
+            (json!({"env": ["A"]}), "env: must be"),
+            (json!({"graceful_timeout": -1}), "graceful_timeout: "),
+            (json!({"graceful_timeout": 1e300}), "graceful_timeout: "),
+            (json!({"graceful_timeout": "soon"}), "graceful_timeout: must be a number of seconds"),
+        ] {
+            let error = read(value).unwrap_err().to_string();
+            assert!(error.starts_with(field), "{error}");
+        }
     }
 
     #[test]

@@ -16,6 +16,7 @@ pub(crate) use flapping::seconds;
 pub(crate) use job::split_words;
 pub use job::{JobConfig, MAX_PROCESSES};
 pub use json::FromJson;
+pub(crate) use json::OneOffFields;
 pub use owner::Owner;
 pub(crate) use spec::boolean;
 pub use spec::{Args, JOB_KEYS, JobSpec};

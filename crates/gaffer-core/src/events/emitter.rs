@@ -120,6 +120,11 @@ impl<T: Clone + Send + 'static> Emitter<T> {
         Self { hub: Arc::new(Hub { subscribers: AtomicUsize::new(0), max_size, topics: Mutex::new(topics) }) }
     }
 
+    /// How many subscriptions can still receive something.
+    pub fn subscriptions(&self) -> usize {
+        self.hub.subscribers.load(Ordering::Relaxed)
+    }
+
     /// Whether anyone would receive something published under `topic`. Costs next to nothing while there are no
     /// subscribers at all, so that publishers need not build what nobody wants.
     pub fn has_subscriber(&self, topic: &[&str]) -> bool {
@@ -129,23 +134,27 @@ impl<T: Clone + Send + 'static> Emitter<T> {
 
     /// Publishes: queues a clone of the item for every pattern that the topic begins with. Never waits.
     pub fn publish(&self, topic: &[&str], item: &T) {
+        self.publish_into(topic, item, &mut Aftermath::default());
+    }
+
+    /// As [`publish`](Self::publish), for a caller that holds a lock: what is to be woken and dropped is left to it.
+    pub(super) fn publish_into(&self, topic: &[&str], item: &T, aftermath: &mut Aftermath<T>) {
         // Relaxed, here and below: what makes a subscription happen before this call makes its count visible, too. One that
         // is being made meanwhile may miss the item. All else is behind the lock.
         if self.hub.subscribers.load(Ordering::Relaxed) == 0 {
             return;
         }
-        let mut aftermath = Aftermath::default();
         let mut topics = lock(&self.hub.topics);
         let mut emptied = None;
         topics.trie.visit(topic, |node, pattern| {
             if let Some(queue) = &pattern.queue {
-                queue.push(item, &mut aftermath);
+                queue.push(item, aftermath);
             }
             if !pattern.once.is_empty() {
                 self.hub.subscribers.fetch_sub(pattern.once.len(), Ordering::Relaxed);
                 for (_, queue) in pattern.once.drain(..) {
-                    queue.push(item, &mut aftermath);
-                    queue.close(&mut aftermath);
+                    queue.push(item, aftermath);
+                    queue.close(aftermath);
                 }
                 emptied = Some(node);
             }

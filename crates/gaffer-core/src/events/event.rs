@@ -1,6 +1,10 @@
 //! Events and their payloads on the wire.
 
-use std::{fmt, str::FromStr, sync::OnceLock};
+use std::{
+    fmt,
+    str::FromStr,
+    sync::{Arc, OnceLock},
+};
 
 use bytes::Bytes;
 use serde::{Serialize, Serializer, ser::SerializeMap};
@@ -146,14 +150,14 @@ pub struct Event {
 pub struct Notification {
     id: u64,
     topic: Topic,
-    event: Event,
+    event: Arc<Event>,
     json: OnceLock<Bytes>,
 }
 
 impl Notification {
     /// Puts an event under a topic. `id` counts the notifications of this node, from 1.
-    pub fn new(id: u64, topic: Topic, event: Event) -> Self {
-        Self { id, topic, event, json: OnceLock::new() }
+    pub fn new(id: u64, topic: Topic, event: impl Into<Arc<Event>>) -> Self {
+        Self { id, topic, event: event.into(), json: OnceLock::new() }
     }
 
     /// Counts the notifications of this node, from 1.

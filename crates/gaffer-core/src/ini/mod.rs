@@ -29,6 +29,7 @@
 //! after that file. Every other relative path, a job's `cwd` among them, is kept as it is, and so is relative to the
 //! folder that gafferd was started in.
 
+mod address;
 mod endpoint;
 mod error;
 mod include;
@@ -43,7 +44,8 @@ mod value;
 #[cfg(test)]
 mod tests;
 
-pub use endpoint::Endpoint;
+pub use address::{BindAddress, DEFAULT_PORT, InvalidAddress};
+pub use endpoint::{Endpoint, EndpointLimits, SocketOwner};
 pub use error::{IniError, IniErrors, Place, Warning};
 pub use node::NodeConfig;
 pub use problem::Problem;

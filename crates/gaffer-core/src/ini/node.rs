@@ -55,6 +55,8 @@ pub struct NodeConfig {
     pub warnings: Vec<Warning>,
     /// The files that were read, the one that was named first.
     pub files: Vec<PathBuf>,
+    /// Where the keys of `[gaffer]` stand.
+    places: HashMap<&'static str, Place>,
 }
 
 impl NodeConfig {
@@ -83,6 +85,11 @@ impl NodeConfig {
         let mut findings = Findings::default();
         let source = include::parse(file_name, text, &mut findings);
         Self::from_source(source, findings)
+    }
+
+    /// Where a key of `[gaffer]` stands, for messages about what only turns out later; `None` if it is not given.
+    pub fn place_of(&self, key: &str) -> Option<&Place> {
+        self.places.get(key)
     }
 
     fn from_source(source: Source, mut findings: Findings) -> Result<Self, IniErrors> {
@@ -234,6 +241,7 @@ impl Reader {
             findings.warning(place, "gaffer", Some("bind"), &message);
         }
         config.settings = settings;
+        config.places = places;
         config
     }
 }

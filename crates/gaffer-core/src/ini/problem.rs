@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::Place;
+use super::{InvalidAddress, Place};
 use crate::names::InvalidJobName;
 
 /// What is wrong at one place of a configuration, and the cure.
@@ -186,6 +186,12 @@ pub enum Problem {
         /// What was found.
         found: String,
     },
+    /// No address to listen on.
+    #[error(transparent)]
+    Address(InvalidAddress),
+    /// A key that says more about another, which is not given.
+    #[error("{0}")]
+    Alone(&'static str),
     /// What a job's own checks say of a field.
     #[error("{0}")]
     Field(String),

@@ -3,7 +3,7 @@
 use std::{collections::HashMap, fmt, path::PathBuf, time::Duration};
 
 use super::{
-    Place, Problem,
+    BindAddress, EndpointLimits, Place, Problem,
     error::{Findings, NOT_YET},
     scanner::{Entry, Section},
     value::unknown_key,
@@ -24,12 +24,16 @@ pub struct Settings {
     pub include: Vec<PathBuf>,
     /// The folders whose files were included, as paths that can be opened, from all files.
     pub include_dir: Vec<PathBuf>,
-    /// The address to serve if no `[endpoint:NAME]` is there, `HOST:PORT` or `unix:PATH`.
-    pub bind: Option<String>,
+    /// The address to serve if no `[endpoint:NAME]` is there.
+    pub bind: Option<BindAddress>,
     /// The URL under which lookup servers tell others of this node; begins with `http://` or `https://`.
     pub broadcast_address: Option<String>,
     /// How many connections may wait to be accepted, at endpoints that set no number of their own.
     pub backlog: Option<u32>,
+    /// What clients may cost at endpoints that do not say otherwise.
+    pub limits: EndpointLimits,
+    /// Most bytes of a request's body.
+    pub max_body: Option<u64>,
     /// Whether to go into the background. Default: no.
     pub daemonize: bool,
     /// Where to write gafferd's os_pid.
@@ -65,6 +69,8 @@ impl Default for Settings {
             bind: None,
             broadcast_address: None,
             backlog: None,
+            limits: EndpointLimits::default(),
+            max_body: None,
             daemonize: false,
             pidfile: None,
             error_log: None,
@@ -137,7 +143,7 @@ pub(super) enum Landed {
 use Landed::{NotYet, Yes};
 
 /// The keys of the section. When a feature lands, its key says so here.
-pub(super) const KEYS: [(&str, Landed); 18] = [
+pub(super) const KEYS: [(&str, Landed); 22] = [
     ("http_endpoints", Yes),
     ("plugins_dir", NotYet),
     ("plugin_dir", NotYet),
@@ -146,6 +152,10 @@ pub(super) const KEYS: [(&str, Landed); 18] = [
     ("bind", Yes),
     ("broadcast_address", NotYet),
     ("backlog", Yes),
+    ("max_connections", Yes),
+    ("header_timeout", Yes),
+    ("idle_timeout", Yes),
+    ("max_body", Yes),
     ("daemonize", NotYet),
     ("pidfile", Yes),
     ("error_log", NotYet),
@@ -153,7 +163,7 @@ pub(super) const KEYS: [(&str, Landed); 18] = [
     (LOOKUPD_ADDRESS, NotYet),
     ("require_key", NotYet),
     ("state_dir", NotYet),
-    ("cors_origins", NotYet),
+    ("cors_origins", Yes),
     ("allowed_hosts", NotYet),
     ("stats_interval", Yes),
 ];
@@ -165,7 +175,7 @@ const LOOKUPD_ADDRESS: &str = "lookupd_address";
 #[derive(Debug, Default)]
 pub(super) struct SettingsReader {
     pub(super) settings: Settings,
-    /// Where `bind` and `http_endpoints` stand, for what can be said only at the end.
+    /// Where each key stands, for what can be said only later.
     pub(super) places: HashMap<&'static str, Place>,
     seen: HashMap<String, Place>,
 }
@@ -218,7 +228,8 @@ impl SettingsReader {
             "plugins_dir" | "plugin_dir" => settings.plugins_dir = entry.optional()?,
             "bind" => settings.bind = entry.address()?,
             "broadcast_address" => settings.broadcast_address = entry.url()?,
-            "backlog" => settings.backlog = Some(entry.whole()?),
+            "backlog" => settings.backlog = Some(entry.positive()?),
+            "max_body" => settings.max_body = Some(entry.bytes()?),
             "daemonize" => settings.daemonize = entry.boolean()?,
             "pidfile" => settings.pidfile = entry.optional()?,
             "error_log" => settings.error_log = entry.optional()?,
@@ -239,6 +250,7 @@ impl SettingsReader {
                 settings.stats_interval =
                     entry.seconds(STATS_INTERVAL, "a number of seconds from 0.1 to a year, for example 0.5")?;
             }
+            _ if settings.limits.set(name, entry)? => {}
             // `include` and `include_dir`: followed when the file was read.
             _ => {}
         }

@@ -40,10 +40,25 @@ impl Entry {
         boolean(line).map_err(|_| self.wrong("true or false", line))
     }
 
-    /// A whole number of 0 or more.
-    pub(super) fn whole(&self) -> Result<u32, Problem> {
+    /// A whole number of 1 or more.
+    pub(super) fn positive(&self) -> Result<u32, Problem> {
         let line = self.line()?;
-        line.parse().map_err(|_| self.wrong("a whole number of 0 or more", line))
+        let number = line.parse().ok().filter(|number| *number > 0);
+        number.ok_or_else(|| self.wrong("a whole number of 1 or more", line))
+    }
+
+    /// A number of bytes of 1 or more; `k`, `m` and `g` stand for powers of 1,024.
+    pub(super) fn bytes(&self) -> Result<u64, Problem> {
+        let line = self.line()?;
+        let (digits, unit) = match line.to_ascii_lowercase() {
+            text if text.ends_with('k') => (text.len() - 1, 1 << 10),
+            text if text.ends_with('m') => (text.len() - 1, 1 << 20),
+            text if text.ends_with('g') => (text.len() - 1, 1 << 30),
+            text => (text.len(), 1),
+        };
+        let number = line[..digits].trim_end().parse::<u64>().ok().and_then(|number| number.checked_mul(unit));
+        let number = number.filter(|number| *number > 0);
+        number.ok_or_else(|| self.wrong("a number of bytes of 1 or more, such as 1048576, 512k or 1m", line))
     }
 
     /// A span of time, given in seconds, of at least `least`; `expected` says so in words.

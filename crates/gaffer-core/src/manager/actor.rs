@@ -29,7 +29,7 @@ use super::{
 };
 use crate::{
     backend::{Backend, Fact, FactSender, LaunchPlan},
-    events::{Emitter, Event, Notification, Topic},
+    events::{Event, Journal},
     names::ProcessId,
     stats::Monitor,
     supervisor::{Answer, Command, Effect, Input, Launch, Refusal, Supervisor, Ticket},
@@ -66,8 +66,7 @@ impl Manager {
         let monitor = Monitor::new(interval, Arc::new(roster.clone())).map_err(io::Error::other)?;
         let shared = Arc::new(Shared {
             requests,
-            events: Emitter::new(options.event_queue),
-            process_events: Emitter::new(options.event_queue),
+            journal: Arc::new(Journal::new(options.event_queue, Self::EVENTS_KEPT)),
             monitor,
             applications: Mutex::new(Started::default()),
             stage,
@@ -82,10 +81,8 @@ impl Manager {
             plans: HashMap::new(),
             tickets: HashMap::new(),
             last_ticket: 0,
-            last_notification: 0,
             timers: Timers::default(),
-            events: shared.events.clone(),
-            process_events: shared.process_events.clone(),
+            journal: Arc::clone(&shared.journal),
             options,
             node,
             left: None,
@@ -117,10 +114,8 @@ struct Actor<B> {
     plans: HashMap<ProcessId, Arc<LaunchPlan>>,
     tickets: HashMap<Ticket, oneshot::Sender<Result<Answer, Refusal>>>,
     last_ticket: u64,
-    last_notification: u64,
     timers: Timers,
-    events: Emitter<Arc<Notification>>,
-    process_events: Emitter<Arc<Notification>>,
+    journal: Arc<Journal>,
     options: ManagerOptions,
     node: String,
     /// Set once the shutdown is over.
@@ -286,7 +281,7 @@ impl<B: Backend> Actor<B> {
             }
             Effect::SetTimer(id, at) => self.timers.set(id, at),
             Effect::CancelTimer(id) => self.timers.cancel(id),
-            Effect::Emit(event) => self.emit(&event),
+            Effect::Emit(event) => self.emit(event),
             Effect::Answer(ticket, answer) => {
                 if let Some(waiting) = self.tickets.remove(&ticket) {
                     drop(waiting.send(answer)); // The client has gone: what it asked for is done all the same.
@@ -325,23 +320,9 @@ impl<B: Backend> Actor<B> {
         }
     }
 
-    fn emit(&mut self, event: &Event) {
-        log::event(event);
-        let (kind, job) = (event.kind, &event.job);
-        let mut publish = |emitter: &Emitter<Arc<Notification>>, segments: &[&str], topic: &dyn Fn() -> Topic| {
-            self.last_notification += 1;
-            if emitter.has_subscriber(segments) {
-                let notification = Notification::new(self.last_notification, topic(), event.clone());
-                emitter.publish(segments, &Arc::new(notification));
-            }
-        };
-        publish(&self.events, &[kind.as_str()], &|| Topic::Kind(kind));
-        let twin = ["proc", job.session().as_str(), job.name(), kind.as_str()];
-        publish(&self.events, &twin, &|| Topic::Job(job.clone(), kind));
-        if let Some(process) = &event.process {
-            let pid = process.pid.to_string();
-            publish(&self.process_events, &[&pid, kind.as_str()], &|| Topic::Process(process.pid, kind));
-        }
+    fn emit(&self, event: Event) {
+        log::event(&event);
+        self.journal.publish(event);
     }
 }
 

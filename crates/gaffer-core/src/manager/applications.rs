@@ -94,8 +94,7 @@ pub(super) async fn close(shared: Arc<Shared>, stage: watch::Sender<Stage>, end:
         stop(application).await;
     }
     shared.monitor.close();
-    shared.events.close();
-    shared.process_events.close();
+    shared.journal.close();
     stage.send_replace(Stage::Stopped(Arc::new(end)));
 }
 

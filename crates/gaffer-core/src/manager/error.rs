@@ -21,6 +21,20 @@ pub enum ManagerError {
         /// The labels that it has.
         known: Vec<String>,
     },
+    /// The process takes no input under this label.
+    #[error("process {pid} takes no input as `{label}`; {}", if writable.is_empty() {
+        "it takes none; set `redirect_input` or `custom_streams` in its job".to_owned()
+    } else {
+        format!("it takes input as {}", writable.join(", "))
+    })]
+    NotWritable {
+        /// Which process.
+        pid: ProcessId,
+        /// What was to be written to.
+        label: String,
+        /// What can be written to: `stdin`, and the labels of extra pipes.
+        writable: Vec<String>,
+    },
     /// The process's stdin is not redirected.
     #[error("process {0} does not take input; set `redirect_input` in its job")]
     NoStdin(ProcessId),

@@ -13,7 +13,7 @@ use super::{
 use crate::{
     api::{JobInfo, ProcessInfo},
     config::JobConfig,
-    events::{Notification, Pattern, Subscription},
+    events::{EventStart, EventSubscription, Notification, Pattern, Subscription},
     names::{JobName, ProcessId, SessionId, Signal, StreamLabel},
     streams::{MergedSubscription, Output, ProcessIo, Start},
     supervisor::{Answer, Command, OneOff, Refusal, Scale},
@@ -34,6 +34,10 @@ pub struct Manager {
 type Result<T> = std::result::Result<T, ManagerError>;
 
 impl Manager {
+    /// So many of the last events are kept for [`subscribe_from`](Self::subscribe_from): some minutes of a busy node, in less
+    /// than 1 MiB, and another MiB at most if they come with long reasons.
+    pub const EVENTS_KEPT: usize = 4096;
+
     /// Takes in a job, and starts it if its configuration says so.
     ///
     /// A command that cannot be launched does not fail this: the job is loaded, and its info tells the cause.
@@ -276,15 +280,15 @@ impl Manager {
     /// # Errors
     /// [`Refusal::UnknownProcess`], [`ManagerError::NotRedirected`], [`ManagerError::UnknownStream`], or the manager has stopped.
     pub async fn output(&self, pid: ProcessId, label: &str) -> Result<Arc<Output>> {
-        let io = self.streams(pid).await?;
-        if let Some(output) = io.output(label) {
-            return Ok(output.clone());
-        }
-        let known: Vec<String> = io.labels().map(ToString::to_string).collect();
-        if known.is_empty() {
-            return Err(ManagerError::NotRedirected(pid));
-        }
-        Err(ManagerError::UnknownStream { pid, label: label.to_owned(), known })
+        find_output(&self.streams(pid).await?, pid, label)
+    }
+
+    /// As [`output`](Self::output), also of a process that has lived until a moment ago: its last words are kept a while.
+    ///
+    /// # Errors
+    /// As [`output`](Self::output).
+    pub async fn recent_output(&self, pid: ProcessId, label: &str) -> Result<Arc<Output>> {
+        find_output(&self.recent_streams(pid).await?, pid, label)
     }
 
     /// Subscribes to one output of a process, or to all of them for the empty label, as the manual has it.
@@ -305,40 +309,38 @@ impl Manager {
     /// Writes to a process's stdin, or to one of its extra pipes. Resolves once all was written.
     ///
     /// # Errors
-    /// [`Refusal::UnknownProcess`], [`ManagerError::NoStdin`], [`ManagerError::UnknownStream`], [`ManagerError::Write`], or
+    /// [`Refusal::UnknownProcess`], [`ManagerError::NoStdin`], [`ManagerError::NotWritable`], [`ManagerError::Write`], or
     /// the manager has stopped.
     pub async fn send(&self, pid: ProcessId, data: impl Into<Bytes>, stream: Option<&StreamLabel>) -> Result<()> {
         let io = self.streams(pid).await?;
         let Some(input) = io.input(stream) else {
-            return Err(match stream {
-                None => ManagerError::NoStdin(pid),
-                Some(label) => ManagerError::UnknownStream {
-                    pid,
-                    label: label.to_string(),
-                    known: io.custom.iter().map(|pipe| pipe.output.label().to_string()).collect(),
-                },
-            });
+            let Some(label) = stream else { return Err(ManagerError::NoStdin(pid)) };
+            let stdin = io.input(None).map(|_| "stdin".to_owned());
+            let writable = stdin.into_iter().chain(io.custom.iter().map(|pipe| pipe.output.label().to_string()));
+            return Err(ManagerError::NotWritable { pid, label: label.to_string(), writable: writable.collect() });
         };
         input.write(data.into()).await.map_err(|source| ManagerError::Write { pid, source })
     }
 
     /// Subscribes to events. Events that happen after this call are not missed.
     pub fn subscribe(&self, pattern: &Pattern) -> Subscription<Arc<Notification>> {
-        self.emitter(pattern).subscribe(&pattern.segments())
+        self.shared.journal.subscribe(pattern)
     }
 
     /// Subscribes to the first event only.
     pub fn subscribe_once(&self, pattern: &Pattern) -> Subscription<Arc<Notification>> {
-        self.emitter(pattern).subscribe_once(&pattern.segments())
+        self.shared.journal.subscribe_once(pattern)
     }
 
-    fn emitter(&self, pattern: &Pattern) -> &crate::events::Emitter<Arc<Notification>> {
-        match pattern {
-            Pattern::Process(..) => &self.shared.process_events,
-            Pattern::All | Pattern::Kind(_) | Pattern::Jobs | Pattern::Session(_) | Pattern::Job(..) => {
-                &self.shared.events
-            }
-        }
+    /// Subscribes to events, beginning with some that have happened already, as far as they are among the last
+    /// [`EVENTS_KEPT`](Self::EVENTS_KEPT). Where the past meets what comes, no event is lost and none is told twice.
+    pub fn subscribe_from(&self, pattern: &Pattern, start: EventStart) -> EventSubscription {
+        self.shared.journal.subscribe_from(pattern, start)
+    }
+
+    /// How many subscriptions to events are open, those of gaffer's own parts included.
+    pub fn subscriptions(&self) -> usize {
+        self.shared.journal.subscriptions()
     }
 
     /// What tells this run of the node from another: random, new at each start.
@@ -392,6 +394,54 @@ impl Manager {
         outcome
     }
 
+    /// Starts all jobs of a session. All are asked before the first is waited for, here and in the three that follow, and
+    /// the failure of one keeps no other from it. A job that is unloaded meanwhile is none.
+    ///
+    /// # Errors
+    /// [`Refusal::UnknownSession`], else the first of what [`start_job`](Self::start_job) says.
+    pub async fn start_session(&self, session: &SessionId) -> Result<()> {
+        self.command_session(session, Command::Start).await
+    }
+
+    /// Stops all jobs of a session.
+    ///
+    /// # Errors
+    /// [`Refusal::UnknownSession`], else the first of what [`stop_job`](Self::stop_job) says.
+    pub async fn stop_session(&self, session: &SessionId) -> Result<()> {
+        self.command_session(session, Command::Stop).await
+    }
+
+    /// Restarts all jobs of a session.
+    ///
+    /// # Errors
+    /// [`Refusal::UnknownSession`], else the first of what [`restart_job`](Self::restart_job) says.
+    pub async fn restart_session(&self, session: &SessionId) -> Result<()> {
+        self.command_session(session, Command::Restart).await
+    }
+
+    /// Unloads all jobs of a session, which is gone then.
+    ///
+    /// # Errors
+    /// [`Refusal::UnknownSession`], else the first of what [`unload`](Self::unload) says.
+    pub async fn unload_session(&self, session: &SessionId) -> Result<()> {
+        self.command_session(session, Command::Unload).await
+    }
+
+    async fn command_session(&self, session: &SessionId, command: fn(JobName) -> Command) -> Result<()> {
+        let mut asked = Vec::new();
+        for name in self.jobs(Some(session)).await? {
+            asked.push(self.ask(command(name)).await?);
+        }
+        let mut all = Ok(());
+        for answered in asked {
+            let one = outcome(answered).await.map(drop);
+            if !matches!(one, Err(ManagerError::Refused(Refusal::UnknownJob(_)))) {
+                all = all.and(one);
+            }
+        }
+        all
+    }
+
     async fn command(&self, command: Command) -> Result<Answer> {
         outcome(self.ask(command).await?).await
     }
@@ -421,6 +471,17 @@ type Answered = oneshot::Receiver<std::result::Result<Answer, Refusal>>;
 
 async fn outcome(answered: Answered) -> Result<Answer> {
     Ok(answered.await.map_err(|_| ManagerError::Stopped)??)
+}
+
+fn find_output(io: &ProcessIo, pid: ProcessId, label: &str) -> Result<Arc<Output>> {
+    if let Some(output) = io.output(label) {
+        return Ok(output.clone());
+    }
+    let known: Vec<String> = io.labels().map(ToString::to_string).collect();
+    if known.is_empty() {
+        return Err(ManagerError::NotRedirected(pid));
+    }
+    Err(ManagerError::UnknownStream { pid, label: label.to_owned(), known })
 }
 
 fn unknown_job(name: &JobName) -> ManagerError {

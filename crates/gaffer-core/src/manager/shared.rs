@@ -6,7 +6,7 @@ use tokio::sync::{Mutex, mpsc, oneshot, watch};
 
 use super::{applications::Started, live::View};
 use crate::{
-    events::{Emitter, Notification},
+    events::Journal,
     names::{JobName, ProcessId},
     stats::Monitor,
     supervisor::{Answer, Command, Refusal},
@@ -59,10 +59,7 @@ pub(crate) struct End {
 
 pub(crate) struct Shared {
     pub(crate) requests: mpsc::Sender<Request>,
-    /// Under `spawn` and `proc.web.spawn`.
-    pub(crate) events: Emitter<Arc<Notification>>,
-    /// Under `7.spawn`: kept apart, so that a subscriber to everything does not see an event once more.
-    pub(crate) process_events: Emitter<Arc<Notification>>,
+    pub(crate) journal: Arc<Journal>,
     pub(crate) monitor: Monitor,
     pub(crate) applications: Mutex<Started>,
     pub(crate) stage: watch::Receiver<Stage>,

@@ -1,6 +1,7 @@
 //! What processes use, by the manager's names.
 
 use std::{
+    collections::HashMap,
     future::Future,
     pin::Pin,
     sync::{Arc, OnceLock, Weak},
@@ -26,6 +27,26 @@ impl Manager {
         self.get(name).await?;
         let members = self.members(&Target::Job(name.clone())).await?;
         Ok(JobStats::new(name.clone(), sample_once(members, WINDOW).await))
+    }
+
+    /// What the processes of each job use, in the order of the jobs' loading: all measured over the same 0.1 s.
+    ///
+    /// # Errors
+    /// The manager has stopped.
+    pub async fn stats_all(&self) -> Result<Vec<JobStats>, ManagerError> {
+        let jobs = self.query(|view| {
+            let with_members = |name: &JobName| (name.clone(), members(view, &Target::Job(name.clone())));
+            view.supervisor.names().map(with_members).collect::<Vec<_>>()
+        });
+        let jobs = jobs.await?;
+        let everybody = jobs.iter().flat_map(|(_, members)| members).cloned().collect();
+        let mut sampled: HashMap<ProcessId, ProcessStats> =
+            sample_once(everybody, WINDOW).await.into_iter().map(|stats| (stats.pid, stats)).collect();
+        let figures = |(name, members): (JobName, Vec<Member>)| {
+            let stats = members.iter().filter_map(|member| sampled.remove(&member.pid)).collect();
+            JobStats::new(name, stats)
+        };
+        Ok(jobs.into_iter().map(figures).collect())
     }
 
     /// What one process uses, measured over 0.1 s.

@@ -39,6 +39,7 @@ impl Supervisor {
         let process = self.processes.get(&pid).filter(|process| process.os_pid.is_some())?;
         Some(ProcessView {
             config: process.config.clone(),
+            extra_env: process.extra_env.clone(),
             once: process.is_once(),
             leader_alive: !process.exited,
             stopping: matches!(process.phase, Phase::Stopping | Phase::Killed),

@@ -47,7 +47,7 @@ impl Supervisor {
             Role::Slot(place) | Role::Incoming(place) => place,
             Role::Surplus | Role::Once(_) => 0,
         };
-        step.effects.push(Effect::Launch(Launch { pid, config: config.clone(), env, instance }));
+        step.effects.push(Effect::Launch(Launch { pid, config: config.clone(), env: env.clone(), instance }));
         let phase = Phase::Launching { then: None };
         let process = Process {
             pid,
@@ -55,6 +55,7 @@ impl Supervisor {
             role,
             phase,
             config,
+            extra_env: env,
             grace,
             os_pid: None,
             born: None,

@@ -2,10 +2,12 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
+use serde_json::{Map, Value};
+
 use super::{Instant, Scale, TimerId};
 use crate::{
     backend::{ExitStatus, SpawnError},
-    config::JobConfig,
+    config::{InvalidConfig, JobConfig, OneOffFields},
     events::Event,
     names::{JobName, OsPid, ProcessId, SessionId, Signal},
 };
@@ -66,6 +68,17 @@ pub struct OneOff {
     pub graceful_timeout: Option<Duration>,
     /// Variables on top of the job's.
     pub env: BTreeMap<String, String>,
+}
+
+impl OneOff {
+    /// Reads `env` and `graceful_timeout` (seconds), both optional, as a job's are read. With it come the keys that mean nothing.
+    ///
+    /// # Errors
+    /// All mistakes at once, each with its field, the value found and what was expected.
+    pub fn from_json(object: &Map<String, Value>) -> Result<(Self, Vec<String>), InvalidConfig> {
+        let OneOffFields { env, graceful_timeout, ignored } = OneOffFields::from_json(object)?;
+        Ok((Self { graceful_timeout, env }, ignored))
+    }
 }
 
 /// One fact or command.

@@ -1,6 +1,6 @@
 //! One process as the supervisor sees it.
 
-use std::{sync::Arc, time::Instant};
+use std::{collections::BTreeMap, sync::Arc, time::Instant};
 
 use super::{job::JobKey, message::Ticket, timers::TimerId};
 use crate::{
@@ -62,6 +62,8 @@ pub(super) struct Process {
     pub(super) phase: Phase,
     /// What it was launched with, which need not be what its job has now.
     pub(super) config: Arc<JobConfig>,
+    /// Variables on top of those; none, but for a one-off.
+    pub(super) extra_env: BTreeMap<String, String>,
     pub(super) grace: std::time::Duration,
     pub(super) os_pid: Option<OsPid>,
     /// When its launch succeeded.
@@ -98,6 +100,8 @@ impl Process {
 pub struct ProcessView {
     /// What it was launched with.
     pub config: Arc<JobConfig>,
+    /// Variables on top of those; none, but for a one-off.
+    pub extra_env: BTreeMap<String, String>,
     /// Whether it is a one-off.
     pub once: bool,
     /// Whether the process itself, and not only descendants, lives.

@@ -6,4 +6,5 @@ mod applications;
 mod examples;
 mod failures;
 mod histories;
+mod journal;
 mod world;

@@ -18,10 +18,18 @@ pub(super) fn list(value: &[impl Serialize]) -> Response {
     json(&value, "application/json")
 }
 
+/// A word, typed as the original does.
+pub(super) fn word(word: &'static str) -> Response {
+    whole(Bytes::from_static(word.as_bytes()), "text/html; charset=UTF-8")
+}
+
 fn json(value: &impl Serialize, content_type: &'static str) -> Response {
     // Serialising fails only for types that no answer has, such as maps with keys that are no strings.
-    let body = serde_json::to_vec(value).unwrap_or_default();
-    let body = Bytes::from(body);
+    whole(serde_json::to_vec(value).unwrap_or_default().into(), content_type)
+}
+
+/// An answer that is ready as it is.
+pub(super) fn whole(body: Bytes, content_type: &'static str) -> Response {
     let mut response = ([(header::CONTENT_TYPE, HeaderValue::from_static(content_type))], body.clone()).into_response();
     response.extensions_mut().insert(Whole(body));
     response

@@ -47,6 +47,16 @@ impl ApiError {
     pub fn code(&self) -> &'static str {
         self.code
     }
+
+    /// The status, for answers that have none of their own.
+    pub(super) fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// The body, for where it does not come as an answer.
+    pub(super) fn body(&self) -> ErrorBody<'_> {
+        ErrorBody { errno: self.status.as_u16(), error: self.code, reason: &self.reason }
+    }
 }
 
 /// The body of every error.
@@ -63,8 +73,9 @@ pub(super) struct ErrorBody<'a> {
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        let body = ErrorBody { errno: self.status.as_u16(), error: self.code, reason: &self.reason };
-        (self.status, answer::object(&body)).into_response()
+        let mut response = (self.status, answer::object(&self.body())).into_response();
+        response.extensions_mut().insert(self); // For who gives it another code.
+        response
     }
 }
 
@@ -84,6 +95,7 @@ impl From<ManagerError> for ApiError {
             },
             ManagerError::NotRedirected(_) => (StatusCode::BAD_REQUEST, "io_not_redirected"),
             ManagerError::UnknownStream { .. } => (StatusCode::NOT_FOUND, "io_not_found"),
+            ManagerError::NotWritable { .. } => (StatusCode::NOT_FOUND, "not_found"),
             ManagerError::NoStdin(_) => (StatusCode::FORBIDDEN, "forbidden_write"),
             ManagerError::Write { .. } => (StatusCode::CONFLICT, "stream_closed"),
             ManagerError::Stopped => (StatusCode::SERVICE_UNAVAILABLE, "shutting_down"),

@@ -9,6 +9,7 @@ use std::{
 };
 
 use axum::{
+    Router,
     body::Body,
     extract::Request,
     http::{HeaderValue, Method, StatusCode, Uri, header},
@@ -16,6 +17,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use gaffer_core::ProcessId;
+use tower::ServiceExt;
 use tracing::error;
 
 use super::{ApiError, answer::Whole};
@@ -73,6 +75,17 @@ fn panic_text(panic: &(dyn Any + Send)) -> &str {
     text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no text")
 }
 
+/// Leaves a path whose first part is a number to the routes below `/{pid}`. That is no route of the main router: there it
+/// would match any word, and `POST /nonsense` be told what methods to use instead.
+pub(super) async fn by_pid(routes: Router, request: Request) -> Response {
+    let first = request.uri().path().split('/').nth(1).unwrap_or_default();
+    if !first.is_empty() && first.bytes().all(|byte| byte.is_ascii_digit()) {
+        routes.oneshot(request).await.into_response()
+    } else {
+        no_route(request.uri().clone()).await.into_response()
+    }
+}
+
 /// Of a path that no route has.
 pub(super) async fn no_route(uri: Uri) -> ApiError {
     ApiError::new(StatusCode::NOT_FOUND, "not_found", format!("there is nothing at {}", uri.path()))
@@ -98,9 +111,8 @@ pub(super) fn only_posts(pid: ProcessId) -> Response {
 
 #[cfg(test)]
 mod tests {
-    use axum::{Router, body::Body, middleware, routing::get};
+    use axum::{body::Body, middleware, routing::get};
     use http_body_util::BodyExt;
-    use tower::ServiceExt;
 
     use super::*;
 

@@ -4,41 +4,60 @@
 //! `{"errno": <status>, "error": "<code>", "reason": "<sentence>"}`.
 
 mod answer;
+mod body;
+mod channel;
 mod cors;
 mod error;
 mod extract;
+mod family;
+mod form;
 mod frame;
+mod groups;
+mod job;
 mod openapi;
 mod origin;
+mod path;
+mod pids;
 mod processes;
 mod root;
 mod schema;
+mod sessions;
+mod stats;
 mod status;
 mod streams;
+mod waiting_input;
+mod watch;
+mod websocket;
+mod wstreams;
 
 use std::sync::Arc;
 
 use axum::{
     Extension, Router,
-    extract::{DefaultBodyLimit, FromRef},
+    extract::FromRef,
     middleware,
-    routing::{get, post},
+    routing::{any, post},
 };
 pub use error::ApiError;
 use gaffer_core::Manager;
 pub use origin::{InvalidOrigin, Origin, Origins};
-use tokio_util::sync::CancellationToken;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-/// Most bytes of a request's body: far more than any job, and a fair piece of a process's input.
-pub const BODY_LIMIT: usize = 1024 * 1024;
+use self::waiting_input::WaitingInput;
+use crate::serve::Lifetime;
+
+/// Most bytes of a request's body, where nothing else is set: far more than any job, and a fair piece of a process's input.
+pub const DEFAULT_MAX_BODY: usize = 1024 * 1024;
 
 /// What handlers ask.
 #[derive(Clone)]
 struct Api {
     manager: Manager,
-    /// Cancelled when endless answers must end.
-    closing: CancellationToken,
+    /// Most bytes of a request's body.
+    max_body: usize,
+    waiting_input: WaitingInput,
+    /// That of the server: endless answers and websockets end with it.
+    lifetime: Lifetime,
 }
 
 impl FromRef<Api> for Manager {
@@ -48,24 +67,37 @@ impl FromRef<Api> for Manager {
 }
 
 /// What there is to choose about the API.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Options {
+    /// Most bytes of a request's body. Default: [`DEFAULT_MAX_BODY`].
+    pub max_body: usize,
     /// Which web pages may call.
     pub origins: Origins,
-    /// Routes of the embedder's own. They come before ours, so that they may replace some. A fallback has no effect.
+    /// Routes of the embedder's own. They come before ours, so that they may replace some. A fallback has no effect, and
+    /// `OPTIONS` is answered before they are asked.
     pub routes: Router,
 }
 
-/// Makes the router over a manager. Its feeds end when `closing` is cancelled.
-pub fn router(manager: Manager, options: Options, closing: CancellationToken) -> Router {
-    let (routes, document) = described().split_for_parts();
+impl Default for Options {
+    fn default() -> Self {
+        Self { max_body: DEFAULT_MAX_BODY, origins: Origins::default(), routes: Router::new() }
+    }
+}
+
+/// Makes the router over a manager. Its feeds end with the server's life.
+pub fn router(manager: Manager, options: Options, lifetime: Lifetime) -> Router {
+    let max_body = options.max_body;
+    let api = Api { manager, max_body, waiting_input: WaitingInput::default(), lifetime };
+    let (routes, mut document) = described().split_for_parts();
+    let (by_pid, more) = by_pid().split_for_parts();
+    document.merge(more);
+    let by_pid = by_pid.fallback(frame::no_route).method_not_allowed_fallback(frame::no_method).with_state(api.clone());
     let ours = routes
         .merge(undescribed())
-        .fallback(frame::no_route)
+        .fallback(async |request| frame::by_pid(by_pid, request).await)
         .method_not_allowed_fallback(frame::no_method)
         .layer(Extension(openapi::Document::new(document)))
-        .layer(DefaultBodyLimit::max(BODY_LIMIT))
-        .with_state(Api { manager, closing });
+        .with_state(api);
     let all = if options.routes.has_routes() {
         options.routes.method_not_allowed_fallback(frame::no_method).fallback_service(ours)
     } else {
@@ -95,14 +127,57 @@ fn described() -> OpenApiRouter<Api> {
         .routes(routes!(processes::signal))
         .routes(routes!(status::all))
         .routes(routes!(status::one))
+        .routes(routes!(stats::all))
+        .routes(routes!(stats::of_job))
+        .routes(routes!(stats::of_process))
         .routes(routes!(streams::read, streams::write))
+        .routes(routes!(watch::everything))
+        .routes(routes!(watch::one_segment))
+        .routes(routes!(watch::two_segments))
+        .routes(routes!(watch::three_segments))
+        .routes(routes!(wstreams::open))
+        .routes(routes!(groups::list))
+        .routes(routes!(groups::jobs, groups::unload))
+        .routes(routes!(groups::start))
+        .routes(routes!(groups::stop))
+        .routes(routes!(groups::restart))
+        .merge(sessions_family())
+}
+
+/// The calls of gaffer 0.5.
+fn sessions_family() -> OpenApiRouter<Api> {
+    OpenApiRouter::new()
+        .routes(routes!(sessions::list))
+        .routes(routes!(sessions::jobs))
+        .routes(routes!(sessions::session, sessions::load))
+        .routes(routes!(job::detail, job::exists, job::update, job::unload))
+        .routes(routes!(job::stats))
+        .routes(routes!(job::number, job::scale))
+        .routes(routes!(job::pids))
+        .routes(routes!(job::signal))
+        .routes(routes!(job::state, job::set_state))
+        .routes(routes!(job::commit))
+        .routes(routes!(pids::list))
+        .layer(middleware::from_fn(family::codes))
+}
+
+/// The calls of gaffer 0.5 whose path begins with a pid.
+fn by_pid() -> OpenApiRouter<Api> {
+    OpenApiRouter::new()
+        .routes(routes!(pids::detail, pids::stop))
+        .routes(routes!(pids::stats))
+        .routes(routes!(pids::signal))
+        .routes(routes!(channel::open))
+        .routes(routes!(channel::open_stream))
+        .layer(middleware::from_fn(family::codes))
 }
 
 /// What only says, better than a bare 404 would, that there is no such call.
 fn undescribed() -> Router<Api> {
-    let unknown_action = get(frame::unknown_action).post(frame::unknown_action);
+    let unknown_action = any(frame::unknown_action);
     Router::new()
         .route("/processes/{name_or_pid}/_signal", post(processes::no_signal))
         .route("/processes/{name_or_pid}/{action}", unknown_action.clone())
-        .route("/processes/{name_or_pid}/{action}/{argument}", unknown_action)
+        .route("/processes/{name_or_pid}/{action}/{argument}", unknown_action.clone())
+        .route("/groups/{group}/{action}", unknown_action)
 }

@@ -3,22 +3,17 @@
 //! Each handler describes itself where it stands, and [`router`](super::router) takes route and description from it together,
 //! so that none can be without the other. What holds for many is added here.
 
-use axum::{
-    Extension,
-    http::{HeaderValue, header},
-    response::IntoResponse,
-};
+use axum::{Extension, response::Response};
 use bytes::Bytes;
 use utoipa::{
     PartialSchema,
     openapi::{
-        ComponentsBuilder, Content, ContentBuilder, Info, OpenApi, PathItem, Paths, Ref, RefOr, Response,
-        ResponseBuilder,
+        ComponentsBuilder, Content, ContentBuilder, Info, OpenApi, PathItem, Paths, Ref, RefOr, ResponseBuilder,
         path::{Operation, Parameter, ParameterIn},
     },
 };
 
-use super::error::ErrorBody;
+use super::{answer, error::ErrorBody};
 
 /// The name of the schema of errors.
 const ERROR: &str = "Error";
@@ -31,7 +26,7 @@ pub(super) struct Document(Bytes);
 pub(super) fn head() -> OpenApi {
     let mut info = Info::new("gaffer", env!("CARGO_PKG_VERSION"));
     info.description = Some(
-        "Keep applications running, and control them. Errors are objects with `errno` (the status), `error` (a code for \
+        "Keep applications running, and control them. What takes GET takes HEAD as well. Errors are objects with `errno` (the status), `error` (a code for \
          programs) and `reason` (a sentence for people)."
             .to_owned(),
     );
@@ -57,8 +52,8 @@ impl Document {
 #[utoipa::path(get, path = "/openapi.json", tag = "node", responses(
     (status = 200, description = "OpenAPI 3.1", body = serde_json::Value),
 ))]
-pub(super) async fn document(Extension(document): Extension<Document>) -> impl IntoResponse {
-    ([(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))], document.0.clone())
+pub(super) async fn document(Extension(document): Extension<Document>) -> Response {
+    answer::whole(document.0, "application/json")
 }
 
 fn operations(item: &mut PathItem) -> impl Iterator<Item = (&'static str, &mut Operation)> {
@@ -86,14 +81,16 @@ fn complete(path: &str, method: &str, operation: &mut Operation) {
     operation.operation_id = Some(format!("{family}_{name}"));
 
     for (status, response) in &mut operation.responses.responses {
-        if let RefOr::T(response) = response
-            && status.starts_with(['4', '5'])
-        {
+        let RefOr::T(response) = response else { continue };
+        if status.starts_with(['4', '5']) {
             response.content.insert(JSON.to_owned(), error().into());
+        }
+        if response.description.is_empty() {
+            "done".clone_into(&mut response.description);
         }
     }
     let mut refuses = |status: &str, why: &str| {
-        let response: Response = ResponseBuilder::new().description(why).content(JSON, error()).build();
+        let response = ResponseBuilder::new().description(why).content(JSON, error()).build();
         operation.responses.responses.entry(status.to_owned()).or_insert_with(|| RefOr::T(response));
     };
     let changes = !matches!(method, "get" | "head");

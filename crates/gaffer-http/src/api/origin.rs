@@ -2,11 +2,13 @@
 
 use std::{
     fmt,
-    net::{Ipv4Addr, Ipv6Addr},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
     str::FromStr,
+    sync::LazyLock,
 };
 
 use axum::http::{HeaderMap, Uri, header};
+use nix::unistd::gethostname;
 
 /// Text that names no origin.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -19,6 +21,9 @@ pub struct InvalidOrigin(pub String);
 ///
 /// A browser sends any page's simple requests anywhere without asking, and names the page's origin. Whoever can POST here
 /// can run commands, so that a page from elsewhere must not be able to.
+///
+/// The node's own address is the one that the request was sent to, if that is a number or this machine's host name. Another name is
+/// anybody's, who may have it resolve to this node.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Origins {
     /// Pages from loopback hosts, at any port, and from the node's own address.
@@ -71,7 +76,7 @@ impl Origins {
         let Some(origin) = origin.to_str().ok().and_then(|text| text.parse::<Origin>().ok()) else { return false };
         let own =
             headers.get(header::HOST).and_then(|host| host.to_str().ok()).or(uri.authority().map(|own| own.as_str()));
-        if own.is_some_and(|own| origin.is_at(own)) {
+        if own.is_some_and(|own| origin.is_at(own)) && is_own_name(&origin.host) {
             return true;
         }
         match self {
@@ -136,6 +141,15 @@ impl fmt::Display for Origin {
     }
 }
 
+/// Whether nobody else can have this host resolve to us.
+fn is_own_name(host: &str) -> bool {
+    static HOST_NAME: LazyLock<Option<String>> = LazyLock::new(|| gethostname().ok()?.into_string().ok());
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    bare.parse::<IpAddr>().is_ok()
+        || host == "localhost"
+        || HOST_NAME.as_deref().is_some_and(|name| name.eq_ignore_ascii_case(host))
+}
+
 fn is_loopback(host: &str) -> bool {
     let bare = host.trim_start_matches('[').trim_end_matches(']');
     host == "localhost"
@@ -164,10 +178,12 @@ mod tests {
             (Some("http://LOCALHOST"), "127.0.0.1:5000", true),
             (Some("https://127.0.0.2"), "127.0.0.1:5000", true),
             (Some("http://[::1]:5000"), "[::1]:5000", true),
-            (Some("http://node.example:5000"), "node.example:5000", true),
-            (Some("http://Node.example"), "node.example:80", true),
-            (Some("https://node.example"), "node.example", true),
-            (Some("http://node.example"), "node.example:5000", false),
+            (Some("http://10.0.0.1:5000"), "10.0.0.1:5000", true),
+            (Some("http://10.0.0.1"), "10.0.0.1:80", true),
+            (Some("https://[fd00::1]"), "[fd00::1]", true),
+            (Some("http://10.0.0.1"), "10.0.0.1:5000", false),
+            // Its owner may have it resolve to this node.
+            (Some("http://evil.example:5000"), "evil.example:5000", false),
             (Some("http://evil.example"), "127.0.0.1:5000", false),
             (Some("http://localhost.evil.example"), "127.0.0.1:5000", false),
             (Some("http://127.0.0.1.evil.example"), "127.0.0.1:5000", false),
@@ -180,11 +196,20 @@ mod tests {
     }
 
     #[test]
+    fn the_name_of_this_machine_is_its_own() {
+        let name = gethostname().unwrap().into_string().unwrap();
+        let origin = format!("http://{name}:5000");
+        // A name may hold what no origin does; then no page has it.
+        assert_eq!(allow(&Origins::Local, Some(&origin), &format!("{name}:5000")), origin.parse::<Origin>().is_ok());
+        assert!(!allow(&Origins::Local, Some(&origin), "10.0.0.1:5000") || name == "localhost");
+    }
+
+    #[test]
     fn over_http_2_the_own_address_is_in_the_target() {
-        let headers = HeaderMap::from_iter([(header::ORIGIN, "https://node.example:5443".parse().unwrap())]);
+        let headers = HeaderMap::from_iter([(header::ORIGIN, "https://10.0.0.1:5443".parse().unwrap())]);
         let allow = |uri: &'static str| Origins::Local.allow(&headers, &Uri::from_static(uri));
-        assert!(allow("https://node.example:5443/status"));
-        assert!(!allow("https://other.example:5443/status"));
+        assert!(allow("https://10.0.0.1:5443/status"));
+        assert!(!allow("https://10.0.0.2:5443/status"));
     }
 
     #[test]
@@ -200,9 +225,9 @@ mod tests {
             ("https://localhost:3000", false),
             ("http://127.0.0.1", false),
             ("http://[::1]:8080", true),
-            ("http://node.example:5000", true),
+            ("http://10.0.0.1:5000", true),
         ] {
-            assert_eq!(allow(&origins, Some(origin), "node.example:5000"), may, "{origin}");
+            assert_eq!(allow(&origins, Some(origin), "10.0.0.1:5000"), may, "{origin}");
         }
         assert!(allow(&Origins::from_list(&["https://a.example", "*"]).unwrap(), Some("null"), "node.example"));
         assert_eq!(Origins::from_list::<&str>(&[]), Ok(Origins::Local));

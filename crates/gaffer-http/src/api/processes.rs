@@ -20,18 +20,18 @@ pub(super) struct Listing {
     running: Option<String>,
 }
 
-/// Names, or with `running` pids.
+/// A name, or with `running` a pid.
 #[derive(ToSchema)]
 #[serde(untagged)]
 #[expect(dead_code, reason = "only its schema is used")]
-enum Listed {
-    Names(Vec<String>),
-    Pids(Vec<u64>),
+enum NameOrPid {
+    Name(String),
+    Pid(u64),
 }
 
 /// Lists the jobs; with `running=1`, the pids of all processes.
 #[utoipa::path(get, path = "/processes", tag = "processes", params(Listing), responses(
-    (status = 200, description = "in the order of loading", body = Listed),
+    (status = 200, description = "in the order of loading", body = Vec<NameOrPid>),
 ))]
 pub(super) async fn list(State(manager): State<Manager>, Query(query): Query<Listing>) -> Result<Response, ApiError> {
     if matches!(query.running.as_deref(), Some("1" | "true")) {
@@ -129,7 +129,7 @@ pub(super) async fn unload_or_stop(
 
 /// Pids, oldest first.
 #[derive(Serialize, ToSchema)]
-struct Pids {
+struct JobPids {
     ok: bool,
     #[schema(value_type = Vec<u64>)]
     pids: Vec<ProcessId>,
@@ -137,7 +137,7 @@ struct Pids {
 
 /// Lists the pids of a job's processes, oldest first.
 #[utoipa::path(get, path = "/processes/{name_or_pid}/_pids", tag = "processes", params(ByNameOrPid), responses(
-    (status = 200, body = Pids),
+    (status = 200, body = JobPids),
     (status = 405, description = "it is a process"),
 ))]
 pub(super) async fn pids(State(manager): State<Manager>, Path(path): Path<ByNameOrPid>) -> Result<Response, ApiError> {
@@ -146,7 +146,7 @@ pub(super) async fn pids(State(manager): State<Manager>, Path(path): Path<ByName
         Target::Process(pid) => return Ok(frame::only_posts(pid)),
     };
     let pids = manager.pids(Some(&name)).await?;
-    Ok(answer::object(&Pids { ok: true, pids }))
+    Ok(answer::object(&JobPids { ok: true, pids }))
 }
 
 /// Starts a job; also one that was given up.

@@ -1,6 +1,6 @@
 //! Signs of life.
 
-use axum::response::{Html, Response};
+use axum::response::Response;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -30,10 +30,10 @@ pub(super) async fn welcome() -> Response {
 
 /// Says that the node is there.
 #[utoipa::path(get, path = "/ping", tag = "node", responses(
-    (status = 200, description = "`OK`", body = String, content_type = "text/html; charset=utf-8"),
+    (status = 200, description = "`OK`", body = String, content_type = "text/html; charset=UTF-8"),
 ))]
-pub(super) async fn ping() -> Html<&'static str> {
-    Html("OK")
+pub(super) async fn ping() -> Response {
+    answer::word("OK")
 }
 
 /// Tells name and version.

@@ -30,7 +30,7 @@ pub(super) struct JobSettings {
     args: Option<Words>,
     /// Variables on top of what `os_env` gives.
     #[schema(nullable, required = false)]
-    env: HashMap<String, String>,
+    env: HashMap<String, Variable>,
     /// User to run as, by number or name.
     uid: Option<Owner>,
     /// Group to run as; by default the user's own.
@@ -52,14 +52,12 @@ pub(super) struct JobSettings {
     /// When to pause and give up a job that keeps exiting. Default: never.
     flapping: Option<Flapping>,
     /// Labels of stdout and stderr; the same label twice merges them. Default: none, both go to `/dev/null`.
-    #[schema(nullable, required = false, max_items = 2)]
-    redirect_output: Vec<Label>,
+    redirect_output: Option<Labels>,
     /// Whether stdin can be written to. Default: no.
     #[schema(nullable, required = false)]
     redirect_input: bool,
     /// Labels of extra two-way pipes, descriptors 3 and up of the process.
-    #[schema(nullable, required = false)]
-    custom_streams: Vec<Label>,
+    custom_streams: Option<Labels>,
     /// Seconds that a process may take to end before it is killed. Default: 30.
     #[schema(nullable, required = false, minimum = 0)]
     graceful_timeout: f64,
@@ -105,6 +103,23 @@ pub(super) struct Flapping {
     max_retry: u32,
 }
 
+/// The value of a variable; numbers and truth values are taken as their text.
+#[derive(ToSchema)]
+#[serde(untagged)]
+pub(super) enum Variable {
+    Text(String),
+    Number(f64),
+    Truth(bool),
+}
+
+/// A list, or its words separated by commas.
+#[derive(ToSchema)]
+#[serde(untagged)]
+pub(super) enum Labels {
+    List(Vec<Label>),
+    Line(String),
+}
+
 /// What an output or an extra pipe is called.
 #[derive(ToSchema)]
 #[schema(value_type = String, pattern = "^[A-Za-z0-9_.@+-]{1,64}$")]
@@ -128,4 +143,285 @@ pub(super) struct LastExit {
     exit_code: i32,
     /// 0 when none did.
     term_signal: i32,
+}
+
+/// What the processes of a job use, and their sums. The sums leave descendants out.
+#[derive(ToSchema)]
+#[schema(as = JobStats)]
+pub(super) struct LegacyJobStats {
+    /// `name`, or `session.name`.
+    name: String,
+    stats: Vec<LegacyProcessStats>,
+    #[serde(flatten)]
+    totals: Totals,
+}
+
+/// Sums, largest and smallest over the processes of a job, without their descendants.
+#[derive(ToSchema)]
+pub(super) struct Totals {
+    /// Percent of the host's memory.
+    mem: f64,
+    max_mem: f64,
+    min_mem: f64,
+    /// Percent of one processor, over 0.1 s.
+    cpu: f64,
+    max_cpu: f64,
+    min_cpu: f64,
+    /// Bytes.
+    rss: u64,
+}
+
+/// What a process and its descendants use. What could not be read is `N/A`.
+#[derive(ToSchema)]
+#[schema(as = ProcessStats)]
+pub(super) struct LegacyProcessStats {
+    /// Gaffer's number. Neither descendants have one, nor a process that was asked for by it.
+    #[schema(nullable = false)]
+    id: Option<u64>,
+    /// Its job, in feeds.
+    #[schema(nullable = false)]
+    name: Option<String>,
+    /// The kernel's number.
+    pid: i32,
+    username: String,
+    nice: Figure,
+    /// The program.
+    cmdline: String,
+    /// Percent of one processor.
+    cpu: Figure,
+    /// Percent of the host's memory.
+    mem: Figure,
+    /// Resident memory, as text: `1M`.
+    mem_info1: String,
+    /// Address space, as text.
+    mem_info2: String,
+    /// Processor time, as text: `M:SS.ff`.
+    ctime: String,
+    /// Resident memory in bytes.
+    rss: Figure,
+    /// Address space in bytes.
+    vms: Figure,
+    /// Processor time in seconds.
+    cpu_time: Figure,
+    #[schema(no_recursion)]
+    children: Vec<LegacyProcessStats>,
+}
+
+/// A number, or `N/A`.
+#[derive(ToSchema)]
+#[serde(untagged)]
+pub(super) enum Figure {
+    Known(f64),
+    Unknown(String),
+}
+
+/// The processes of each job; in a feed, one process.
+#[derive(ToSchema)]
+#[serde(untagged)]
+pub(super) enum AllStats {
+    Jobs(Vec<LegacyJobStats>),
+    Process(Box<LegacyProcessStats>),
+}
+
+/// The processes of a job; in a feed, one process.
+#[derive(ToSchema)]
+#[serde(untagged)]
+pub(super) enum OneJobsStats {
+    Job(LegacyJobStats),
+    Process(Box<LegacyProcessStats>),
+}
+
+/// Something that happened to a job or to one of its processes.
+#[derive(ToSchema)]
+pub(super) struct Event {
+    /// The topic: `spawn`, `proc.web.spawn` or `proc.7.spawn`.
+    event: String,
+    /// The job: `name`, or `session.name`.
+    name: String,
+    /// The process, if it concerns one.
+    #[schema(nullable = false)]
+    pid: Option<u64>,
+    /// The kernel's number of it.
+    #[schema(nullable = false)]
+    os_pid: Option<i32>,
+    /// Of `spawn`: whether it outlives gafferd.
+    #[schema(nullable = false)]
+    detached: Option<bool>,
+    /// The same.
+    #[schema(nullable = false)]
+    detach: Option<bool>,
+    /// Of `spawn` and `exit`: whether it is a one-off process.
+    #[schema(nullable = false)]
+    once: Option<bool>,
+    /// Of `exit`: 0 when a signal ended it.
+    #[schema(nullable = false)]
+    exit_code: Option<i32>,
+    /// The same.
+    #[schema(nullable = false)]
+    exit_status: Option<i32>,
+    /// Of `exit`: 0 when none did.
+    #[schema(nullable = false)]
+    term_signal: Option<i32>,
+    /// Of `flap` and `spawn_error`: why.
+    #[schema(nullable = false)]
+    reason: Option<String>,
+}
+
+/// A job of a session.
+#[derive(ToSchema)]
+pub(super) struct SessionJob {
+    /// Without the session. Letters, digits, `_`, `@`, `+` and `-`; not digits alone.
+    name: String,
+    #[schema(inline)]
+    #[serde(flatten)]
+    settings: JobSettings,
+}
+
+/// How to change the number of a job's processes.
+#[derive(ToSchema)]
+pub(super) struct Scale {
+    scale: Change,
+}
+
+/// A number, which is added; or a text: `"+n"` and `"n"` add, `"-n"` takes away, `"=n"` sets.
+#[derive(ToSchema)]
+#[serde(untagged)]
+pub(super) enum Change {
+    Number(i32),
+    Text(ChangeText),
+}
+
+/// `"+n"`, `"n"`, `"-n"` or `"=n"`.
+#[derive(ToSchema)]
+#[schema(value_type = String, pattern = "^[+=-]?[0-9]+$")]
+pub(super) struct ChangeText(String);
+
+/// What to send.
+#[derive(ToSchema)]
+pub(super) struct Signal {
+    signal: SignalName,
+}
+
+/// A number from 1 to 64, or a name such as `HUP` or `SIGHUP`.
+#[derive(ToSchema)]
+#[serde(untagged)]
+pub(super) enum SignalName {
+    Number(SignalNumber),
+    Name(String),
+}
+
+/// The kernel's number of a signal.
+#[derive(ToSchema)]
+#[schema(value_type = u8, minimum = 1, maximum = 64)]
+pub(super) struct SignalNumber(u8);
+
+/// How a one-off process differs from its job.
+#[derive(ToSchema)]
+pub(super) struct OneOff {
+    /// Variables on top of the job's.
+    #[schema(nullable, required = false)]
+    env: HashMap<String, String>,
+    /// Seconds that it may take to end before it is killed. Default: the job's.
+    #[schema(nullable, required = false, minimum = 0)]
+    graceful_timeout: f64,
+}
+
+/// A process.
+#[derive(ToSchema)]
+pub(super) struct Process {
+    pid: u64,
+    /// The kernel's number.
+    os_pid: i32,
+    /// Its job, as `session.name`.
+    name: String,
+    /// The program.
+    cmd: String,
+    /// Variables replaced.
+    args: Vec<String>,
+    /// Variables that it was given; not those that it inherits.
+    env: HashMap<String, String>,
+    /// User that it was to run as.
+    #[schema(required)]
+    uid: Option<Owner>,
+    /// Group that it was to run as.
+    #[schema(required)]
+    gid: Option<Owner>,
+    /// Seconds since the epoch at which it was launched.
+    create_time: f64,
+    /// Whether it is a one-off.
+    commited: bool,
+    /// Labels of stdout and stderr.
+    redirect_output: Vec<Label>,
+    /// Whether stdin can be written to.
+    redirect_input: bool,
+    /// Labels of extra pipes.
+    custom_streams: Vec<Label>,
+    /// Whether the process itself, and not only a descendant, still runs.
+    active: bool,
+    /// Whether it is being stopped.
+    stopping: bool,
+    /// Bytes of output that slow readers lost.
+    lost: u64,
+}
+
+/// What the processes of a job use, and their sums. The sums leave descendants out.
+#[derive(ToSchema)]
+pub(super) struct SessionJobStats {
+    /// As `session.name`.
+    name: String,
+    stats: Vec<SessionProcessStats>,
+    #[serde(flatten)]
+    totals: Totals,
+}
+
+/// What a process and its descendants use.
+#[derive(ToSchema)]
+pub(super) struct SessionProcessStats {
+    /// Gaffer's number.
+    pid: u64,
+    #[serde(flatten)]
+    usage: Usage,
+}
+
+/// What a process of the operating system uses. What could not be read is `null`.
+#[derive(ToSchema)]
+pub(super) struct Usage {
+    /// The kernel's number.
+    os_pid: i32,
+    #[schema(required)]
+    username: Option<String>,
+    #[schema(required)]
+    nice: Option<i32>,
+    /// The program.
+    #[schema(required)]
+    cmdline: Option<String>,
+    /// Percent of one processor.
+    #[schema(required)]
+    cpu: Option<f64>,
+    /// Percent of the host's memory.
+    #[schema(required)]
+    mem: Option<f64>,
+    /// Resident memory in bytes.
+    #[schema(required)]
+    rss: Option<u64>,
+    /// Address space in bytes.
+    #[schema(required)]
+    vms: Option<u64>,
+    /// Processor time in seconds.
+    #[schema(required)]
+    cpu_time: Option<f64>,
+    /// The same as text: `M:SS.ff`.
+    #[schema(required)]
+    ctime: Option<String>,
+    /// `rss` as text: `1M`.
+    #[schema(required)]
+    mem_info1: Option<String>,
+    /// `vms` as text.
+    #[schema(required)]
+    mem_info2: Option<String>,
+    /// When it started, in seconds since the epoch.
+    #[schema(required)]
+    create_time: Option<f64>,
+    #[schema(no_recursion)]
+    children: Vec<Usage>,
 }

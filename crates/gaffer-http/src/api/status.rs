@@ -1,18 +1,22 @@
 //! `/status`: jobs as they stand.
 
+use std::collections::HashMap;
+
 use axum::{extract::State, response::Response};
 use gaffer_core::{
     JobName, Manager, ProcessId,
     api::{JobInfo, JobState, LastExit},
+    stats::Totals,
 };
-use serde::{Deserialize, Serialize};
-use utoipa::{IntoParams, ToSchema};
+use serde::Serialize;
+use utoipa::ToSchema;
 
-use super::{ApiError, answer, extract::Path, schema};
+use super::{ApiError, answer, extract::Path, path::ByName, schema};
 
 /// A job as it stands.
 #[derive(Serialize, ToSchema)]
 pub(super) struct Status {
+    /// `name`, or `session.name`.
     name: String,
     /// Whether at least one process runs.
     active: bool,
@@ -36,6 +40,26 @@ pub(super) struct Status {
     /// Why it does not run as it should, if it does not.
     #[schema(required)]
     cause: Option<String>,
+    /// What its processes use together, in percent of one processor over 0.1 s; where it was measured.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    cpu: Option<f64>,
+    /// Their resident memory in bytes; where it was measured.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    rss: Option<u64>,
+}
+
+impl Status {
+    /// Names the job with its session, whichever that is.
+    pub(super) fn with_full_name(self, name: &JobName) -> Self {
+        Self { name: name.to_string(), ..self }
+    }
+
+    /// Adds what the job's processes use.
+    pub(super) fn with_usage(self, totals: &Totals) -> Self {
+        Self { cpu: Some(totals.cpu), rss: Some(totals.rss), ..self }
+    }
 }
 
 impl From<JobInfo> for Status {
@@ -54,7 +78,20 @@ impl From<JobInfo> for Status {
             last_exit,
             cause,
         } = info;
-        Self { name: name.short(), active, running, max_processes, state, pids, uptime, restarts, last_exit, cause }
+        Self {
+            name: name.short(),
+            active,
+            running,
+            max_processes,
+            state,
+            pids,
+            uptime,
+            restarts,
+            last_exit,
+            cause,
+            cpu: None,
+            rss: None,
+        }
     }
 }
 
@@ -64,24 +101,21 @@ struct Statuses {
     jobs: Vec<Status>,
 }
 
-/// Tells how all jobs stand, in the order of their loading.
+/// Tells how all jobs stand and what they use, in the order of their loading. Takes the 0.1 s in which it measures.
 #[utoipa::path(get, path = "/status", tag = "status", responses((status = 200, body = Statuses)))]
 pub(super) async fn all(State(manager): State<Manager>) -> Result<Response, ApiError> {
-    let jobs = manager.infos().await?.into_iter().map(Status::from).collect();
+    let usage: HashMap<JobName, Totals> =
+        manager.stats_all().await?.into_iter().map(|job| (job.name, job.totals)).collect();
+    let status = |info: JobInfo| {
+        let totals = usage.get(&info.name).copied().unwrap_or_default(); // None if it was loaded meanwhile.
+        Status::from(info).with_usage(&totals)
+    };
+    let jobs = manager.infos().await?.into_iter().map(status).collect();
     Ok(answer::object(&Statuses { jobs }))
 }
 
-/// A job by its name.
-#[derive(Deserialize, IntoParams)]
-#[into_params(parameter_in = Path)]
-pub(super) struct ByName {
-    /// Name of a job: `name` or `session.name`.
-    name: String,
-}
-
-/// Tells how a job stands.
+/// Tells how a job stands, at once: what it uses is left out.
 #[utoipa::path(get, path = "/status/{name}", tag = "status", params(ByName), responses((status = 200, body = Status)))]
 pub(super) async fn one(State(manager): State<Manager>, Path(path): Path<ByName>) -> Result<Response, ApiError> {
-    let name: JobName = path.name.parse()?;
-    Ok(answer::object(&Status::from(manager.info(&name).await?)))
+    Ok(answer::object(&Status::from(manager.info(&path.job()?).await?)))
 }

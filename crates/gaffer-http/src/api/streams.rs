@@ -2,15 +2,19 @@
 
 use std::{
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll},
 };
 
-use axum::{extract::State, response::Response};
+use axum::{
+    extract::State,
+    http::StatusCode,
+    response::{IntoResponse, Response},
+};
 use futures_core::Stream;
 use gaffer_core::{
-    Manager, ManagerError,
     names::StreamLabel,
-    streams::{Chunk, OutputSubscription, Start},
+    streams::{Chunk, Output, OutputSubscription, Start},
 };
 use serde::Deserialize;
 use utoipa::IntoParams;
@@ -18,19 +22,10 @@ use utoipa::IntoParams;
 use super::{
     Api, ApiError,
     answer::Done,
-    extract::{Body, Path, Query, read_pid},
+    body::Body,
+    extract::{Path, Query, read_pid},
 };
-use crate::feed::{self, FeedOptions, Item, Media};
-
-/// The form of a feed.
-#[derive(Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-pub(super) struct FeedQuery {
-    /// `longpoll` (the default), `continuous` or `eventsource`.
-    feed: Option<String>,
-    /// `true` (60 seconds) or seconds of silence after which a sign of life is sent. Default: none.
-    heartbeat: Option<String>,
-}
+use crate::feed::{self, Beginning, FeedId, FeedQuery, Item, LastEventId, Media, Preceded};
 
 /// A stream of a process.
 #[derive(Deserialize, IntoParams)]
@@ -47,6 +42,29 @@ pub(super) struct ByLabel {
 struct OutputItems {
     label: StreamLabel,
     subscription: OutputSubscription,
+    /// Where the subscription is.
+    position: FeedId,
+}
+
+impl OutputItems {
+    fn new(output: &Output, subscription: OutputSubscription, node: &str) -> Self {
+        let position = FeedId { incarnation: Arc::from(node), number: subscription.position() };
+        Self { label: output.label().clone(), subscription, position }
+    }
+
+    fn item(&mut self, chunk: Chunk) -> Item {
+        let label = self.label.clone();
+        match chunk {
+            Chunk::Data(data) => {
+                self.position.number += data.len() as u64;
+                Item::Output(feed::Output { label, data, end: Some(self.position.clone()) })
+            }
+            Chunk::Lagged(lost) => {
+                self.position.number += lost;
+                Item::OutputLost(label, lost)
+            }
+        }
+    }
 }
 
 impl Stream for OutputItems {
@@ -54,29 +72,58 @@ impl Stream for OutputItems {
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Item>> {
         let chunk = self.subscription.poll_recv(cx);
-        chunk.map(|chunk| {
-            let label = self.label.clone();
-            chunk.map(|chunk| match chunk {
-                Chunk::Data(data) => Item::Output(label, data),
-                Chunk::Lagged(lost) => Item::OutputLost(label, lost),
-            })
-        })
+        chunk.map(|chunk| chunk.map(|chunk| self.item(chunk)))
     }
 }
 
-/// Sends what a process writes from now on.
-#[utoipa::path(get, path = "/streams/{pid}/{label}", tag = "streams", params(ByLabel, FeedQuery), responses(
-    (status = 200, content((String = "application/octet-stream"), (String = "text/event-stream"))),
+/// Sends what a process writes.
+///
+/// With `history`, or as an event stream that goes on, also what one wrote that is gone by now, for as long as it is kept. Who has
+/// read all of that gets a 204, at which browsers stop asking.
+#[utoipa::path(get, path = "/streams/{pid}/{label}", tag = "streams", params(ByLabel, FeedQuery, LastEventId), responses(
+    (status = 200, description = "bytes, or events named as the label", content(
+        (String = "application/octet-stream"),
+        (String = "text/event-stream"),
+    )),
+    (status = 204, description = "the process is gone, and the reader has seen all"),
 ))]
 pub(super) async fn read(
     State(api): State<Api>,
     Path(path): Path<ByLabel>,
     Query(query): Query<FeedQuery>,
+    last: LastEventId,
 ) -> Result<Response, ApiError> {
-    let options = FeedOptions::from_query(query.feed.as_deref(), query.heartbeat.as_deref())?;
-    let output = api.manager.output(read_pid(&path.pid)?, &path.label).await?;
-    let items = OutputItems { label: output.label().clone(), subscription: output.subscribe(Start::Now) };
-    Ok(feed::response(items, options, Media::Bytes, api.closing))
+    let options = query.options(None)?;
+    let pid = read_pid(&path.pid)?;
+    let beginning = Beginning::of(&options, &last, api.manager.node());
+    let output = match beginning {
+        Beginning::Now => api.manager.output(pid, &path.label).await?,
+        Beginning::Last(_) | Beginning::After(_) | Beginning::Kept => {
+            api.manager.recent_output(pid, &path.label).await?
+        }
+    };
+    if matches!(beginning, Beginning::After(position) if is_all_told(&output, position)) {
+        return Ok(StatusCode::NO_CONTENT.into_response());
+    }
+    let (first, subscription) = match beginning {
+        Beginning::Now => (None, output.subscribe(Start::Now)),
+        Beginning::Last(lines) => (None, output.subscribe(Start::Lines(lines))),
+        Beginning::After(position) => (Some(Item::Resumed(output.label().clone())), output.subscribe_from(position)),
+        Beginning::Kept => (Some(Item::Note(Beginning::UNKNOWN_ID)), output.subscribe(Start::Oldest)),
+    };
+    let items = OutputItems::new(&output, subscription, api.manager.node());
+    Ok(feed::response(Preceded::new(first, items), options, Media::Bytes, api.lifetime.closing().clone()))
+}
+
+/// Whether nothing comes after this position. An id is the position before the line break at its event's end.
+fn is_all_told(output: &Arc<Output>, position: u64) -> bool {
+    let mut rest = output.subscribe_from(position);
+    output.is_closed()
+        && match rest.try_recv() {
+            None => true,
+            Some(Chunk::Data(data)) => matches!(&data[..], b"\n" | b"\r\n") && rest.try_recv().is_none(),
+            Some(Chunk::Lagged(_)) => false,
+        }
 }
 
 /// Writes to a process: to its input as `stdin` (or `ttin`), or to the extra pipe of this label. Answers once all was written.
@@ -85,9 +132,10 @@ pub(super) async fn read(
     (status = 200, body = Done),
     (status = 403, description = "the process takes no input"),
     (status = 409, description = "the process does not read any more"),
+    (status = 503, description = "too much input waits for processes that do not read it; or the node is shutting down"),
 ))]
 pub(super) async fn write(
-    State(manager): State<Manager>,
+    State(api): State<Api>,
     Path(path): Path<ByLabel>,
     Body(data): Body,
 ) -> Result<Done, ApiError> {
@@ -96,10 +144,7 @@ pub(super) async fn write(
         "stdin" | "ttin" => None,
         label => Some(label.parse()?),
     };
-    manager.send(pid, data, stream.as_ref()).await.map_err(|error| {
-        let nowhere_to_write = matches!(error, ManagerError::UnknownStream { .. });
-        let error = ApiError::from(error);
-        if nowhere_to_write { error.with_code("not_found") } else { error }
-    })?;
+    let _waiting = api.waiting_input.take(data.len())?;
+    api.manager.send(pid, data, stream.as_ref()).await?;
     Ok(Done::default())
 }

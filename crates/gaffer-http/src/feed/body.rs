@@ -19,16 +19,7 @@ use http_body::Frame;
 use tokio::time::{Instant, Sleep, sleep};
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
-use super::{FeedKind, FeedOptions, Item, encoder::Encoder};
-
-/// What the items of a source are, which decides over the content type and the form of a heartbeat.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Media {
-    /// Messages.
-    Json,
-    /// Bytes of a process.
-    Bytes,
-}
+use super::{FeedKind, FeedOptions, Item, Media, encoder::Encoder};
 
 /// Answers with the items of `source`, until it ends or `closing` is cancelled.
 pub fn response<S>(source: S, options: FeedOptions, media: Media, closing: CancellationToken) -> Response
@@ -130,7 +121,7 @@ mod tests {
     use tokio::sync::mpsc;
 
     use super::*;
-    use crate::feed::Message;
+    use crate::feed::{FeedId, FeedQuery, Message, Output};
 
     struct Source(mpsc::Receiver<Item>);
 
@@ -147,26 +138,38 @@ mod tests {
         body: Body,
         content_type: String,
         closing: CancellationToken,
+        written: u64,
     }
 
     impl Feed {
         fn new(media: Media, feed: &str, heartbeat: Option<&str>) -> Self {
             let (items, source) = mpsc::channel(16);
             let closing = CancellationToken::new();
-            let options = FeedOptions::from_query(Some(feed), heartbeat).unwrap();
+            let query = FeedQuery {
+                feed: Some(feed.to_owned()),
+                heartbeat: heartbeat.map(str::to_owned),
+                ..FeedQuery::default()
+            };
+            let options = query.options(None).unwrap();
             let response = response(Source(source), options, media, closing.clone());
             let content_type = response.headers()["content-type"].to_str().unwrap().to_owned();
-            Self { items: Some(items), body: response.into_body(), content_type, closing }
+            Self { items: Some(items), body: response.into_body(), content_type, closing, written: 0 }
         }
 
         fn output(&mut self, data: &'static [u8]) {
-            self.item(Item::Output("out".parse().unwrap(), Bytes::from_static(data)));
+            self.written += data.len() as u64;
+            let end = FeedId { incarnation: "n".into(), number: self.written };
+            self.item(Item::Output(Output {
+                label: "out".parse().unwrap(),
+                data: Bytes::from_static(data),
+                end: Some(end),
+            }));
         }
 
         fn message(&mut self, json: &'static str) {
             self.item(Item::Message(Message {
                 event: "spawn".into(),
-                id: Some("n-1".into()),
+                id: Some(FeedId { incarnation: "n".into(), number: 1 }),
                 json: Bytes::from_static(json.as_bytes()),
             }));
         }
@@ -217,12 +220,51 @@ mod tests {
         feed.output(b"\xe2\x82");
         feed.items = None;
         assert_eq!(feed.content_type, "text/event-stream");
-        assert_eq!(feed.next().await.as_deref(), Some("event: out\r\ndata: caf\r\n\r\n"));
-        assert_eq!(feed.next().await.as_deref(), Some("event: out\r\ndata: é\r\n\r\n"));
+        assert_eq!(feed.next().await.as_deref(), Some("event: out\r\nid: n-3\r\ndata: caf\r\n\r\n"));
+        assert_eq!(feed.next().await.as_deref(), Some("event: out\r\nid: n-5\r\ndata: é\r\n\r\n"));
         assert_eq!(feed.next().await.as_deref(), Some("event: out\r\ndata: \u{FFFD}\r\n\r\n"));
         assert_eq!(feed.next().await.as_deref(), Some(": 7 bytes of out lost\r\n\r\n"));
         assert_eq!(feed.next().await.as_deref(), Some("event: out\r\ndata: \u{FFFD}\r\n\r\n"));
         assert_eq!(feed.next().await, None);
+    }
+
+    #[tokio::test]
+    async fn a_line_break_that_was_read_alone_makes_no_event() {
+        let mut feed = Feed::new(Media::Bytes, "eventsource", None);
+        feed.output(b"prompt>");
+        feed.output(b"\n");
+        feed.output(b"next\n");
+        feed.items = None;
+        assert_eq!(feed.next().await.as_deref(), Some("event: out\r\nid: n-7\r\ndata: prompt>\r\n\r\n"));
+        assert_eq!(feed.next().await.as_deref(), Some("event: out\r\nid: n-12\r\ndata: next\r\n\r\n"));
+        assert_eq!(feed.next().await, None);
+
+        let mut resumed = Feed::new(Media::Bytes, "eventsource", None);
+        resumed.item(Item::Resumed("out".parse().unwrap()));
+        resumed.output(b"\nnext\n");
+        assert_eq!(resumed.next().await.as_deref(), Some("event: out\r\nid: n-5\r\ndata: next\r\n\r\n"));
+    }
+
+    #[tokio::test]
+    async fn a_note_is_for_event_streams_alone() {
+        for (feed, expected) in [("eventsource", ": hello\r\n\r\n"), ("continuous", "{}\r\n"), ("longpoll", "{}\r\n")] {
+            let mut feed = Feed::new(Media::Json, feed, None);
+            feed.item(Item::Note("hello"));
+            feed.message("{}");
+            assert_eq!(feed.next().await.as_deref(), Some(expected));
+        }
+    }
+
+    #[tokio::test]
+    async fn the_source_is_asked_for_no_more_than_the_reader_takes() {
+        let mut feed = Feed::new(Media::Bytes, "eventsource", None);
+        for _ in 0..16 {
+            feed.output(b"line\n");
+        }
+        assert_eq!(feed.items.as_ref().unwrap().capacity(), 0);
+        feed.next().await.unwrap();
+        feed.next().await.unwrap();
+        assert_eq!(feed.items.as_ref().unwrap().capacity(), 2, "two were taken, and none ahead");
     }
 
     #[tokio::test]
@@ -232,7 +274,7 @@ mod tests {
         lines.item(Item::MessagesLost(4));
         assert_eq!(lines.content_type, "application/json");
         assert_eq!(lines.next().await.as_deref(), Some("{\"n\":1}\r\n"));
-        assert_eq!(lines.next().await.as_deref(), Some("{\"lost\": 4}\r\n"));
+        assert_eq!(lines.next().await.as_deref(), Some("{\"lagged\":4}\r\n"));
 
         let mut events = Feed::new(Media::Json, "eventsource", None);
         events.message("{\"n\":1}");
@@ -253,7 +295,7 @@ mod tests {
             assert_eq!(feed.next().await.as_deref(), Some(sign));
             assert_eq!(feed.next().await.as_deref(), Some(sign));
             assert_eq!(begun.elapsed().as_secs(), 120);
-            feed.item(Item::Output("out".parse().unwrap(), Bytes::from_static(b"x")));
+            feed.output(b"x");
             feed.next().await.unwrap();
             assert_eq!(begun.elapsed().as_secs(), 120);
             assert_eq!(feed.next().await.as_deref(), Some(sign));

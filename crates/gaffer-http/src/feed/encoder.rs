@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use bytes::{BufMut, Bytes, BytesMut};
 use gaffer_core::names::StreamLabel;
 
-use super::{FeedKind, Item, Utf8Splitter, body::Media, sse};
+use super::{FeedId, FeedKind, Item, Media, Output, sse, transcript::Transcript};
 
 /// Writes items in one of the forms. What it writes are chunks: one each per item, and none of them empty.
 #[derive(Debug)]
@@ -13,12 +13,12 @@ pub(super) struct Encoder {
     kind: FeedKind,
     media: Media,
     /// Only in event streams, which are text. A process has few streams, so a list will do.
-    texts: Vec<(StreamLabel, Utf8Splitter)>,
+    transcripts: Vec<(StreamLabel, Transcript)>,
 }
 
 impl Encoder {
     pub(super) fn new(kind: FeedKind, media: Media) -> Self {
-        Self { kind, media, texts: Vec::new() }
+        Self { kind, media, transcripts: Vec::new() }
     }
 
     /// Appends the chunks of an item: none, if there is nothing to tell in this form; two, if an unfinished character is given up.
@@ -29,37 +29,40 @@ impl Encoder {
             }
             (Item::Message(message), FeedKind::EventSource) => {
                 let json = String::from_utf8_lossy(&message.json);
-                chunks.push_back(sse::event(&message.event, message.id.as_deref(), &json));
+                chunks.push_back(sse::event(&message.event, message.id.as_ref(), &json));
             }
             (Item::MessagesLost(count), FeedKind::Continuous) => {
-                chunks.push_back(with_line_end(format!("{{\"lost\": {count}}}").as_bytes()));
+                chunks.push_back(with_line_end(format!("{{\"lagged\":{count}}}").as_bytes()));
             }
             (Item::MessagesLost(count), FeedKind::EventSource) => {
                 chunks.push_back(sse::comment(&format!("{count} events lost")));
             }
-            (Item::Output(_, data), FeedKind::Longpoll | FeedKind::Continuous) => {
-                chunks.extend((!data.is_empty()).then_some(data));
+            (Item::Output(output), FeedKind::Longpoll | FeedKind::Continuous) => {
+                chunks.extend((!output.data.is_empty()).then_some(output.data));
             }
-            (Item::Output(label, data), FeedKind::EventSource) => {
-                let text = self.text(&label).push(&data);
-                chunks.extend(output_event(&label, &text));
+            (Item::Output(Output { label, data, end }), FeedKind::EventSource) => {
+                let Some(text) = self.transcript(&label).push(&data) else { return };
+                let id = end.map(|end| FeedId { number: end.number.saturating_sub(text.open), ..end });
+                chunks.push_back(sse::event(label.as_str(), id.as_ref(), &text.text));
             }
             (Item::OutputLost(label, count), FeedKind::EventSource) => {
                 // The rest of a character that was begun is among what was lost.
-                let text = self.text(&label).finish();
-                chunks.extend(output_event(&label, &text));
+                let text = self.transcript(&label).break_off();
+                chunks.extend(text.map(|text| sse::event(label.as_str(), None, &text)));
                 chunks.push_back(sse::comment(&format!("{count} bytes of {label} lost")));
             }
+            (Item::Resumed(label), FeedKind::EventSource) => self.transcript(&label).resume(),
+            (Item::Note(text), FeedKind::EventSource) => chunks.push_back(sse::comment(text)),
             // A longpoll is over with the first item and has no place for more; bytes of a process are kept pure.
             (Item::MessagesLost(_), FeedKind::Longpoll)
-            | (Item::OutputLost(..), FeedKind::Longpoll | FeedKind::Continuous) => {}
+            | (Item::OutputLost(..) | Item::Resumed(_) | Item::Note(_), FeedKind::Longpoll | FeedKind::Continuous) => {}
         }
     }
 
     /// Appends what was held back, once nothing more comes.
     pub(super) fn finish(&mut self, chunks: &mut VecDeque<Bytes>) {
-        for (label, mut text) in std::mem::take(&mut self.texts) {
-            chunks.extend(output_event(&label, &text.finish()));
+        for (label, mut transcript) in std::mem::take(&mut self.transcripts) {
+            chunks.extend(transcript.break_off().map(|text| sse::event(label.as_str(), None, &text)));
         }
     }
 
@@ -72,17 +75,13 @@ impl Encoder {
         }
     }
 
-    fn text(&mut self, label: &StreamLabel) -> &mut Utf8Splitter {
-        let at = self.texts.iter().position(|(known, _)| known == label).unwrap_or_else(|| {
-            self.texts.push((label.clone(), Utf8Splitter::default()));
-            self.texts.len() - 1
+    fn transcript(&mut self, label: &StreamLabel) -> &mut Transcript {
+        let at = self.transcripts.iter().position(|(known, _)| known == label).unwrap_or_else(|| {
+            self.transcripts.push((label.clone(), Transcript::default()));
+            self.transcripts.len() - 1
         });
-        &mut self.texts[at].1
+        &mut self.transcripts[at].1
     }
-}
-
-fn output_event(label: &StreamLabel, text: &str) -> Option<Bytes> {
-    (!text.is_empty()).then(|| sse::event(label.as_str(), None, text))
 }
 
 fn with_line_end(line: &[u8]) -> Bytes {

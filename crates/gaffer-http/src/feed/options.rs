@@ -2,6 +2,9 @@
 
 use std::{str::FromStr, time::Duration};
 
+use serde::Deserialize;
+use utoipa::IntoParams;
+
 /// The form of a feed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum FeedKind {
@@ -18,11 +21,30 @@ pub enum FeedKind {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidFeed {
     /// No such form.
-    #[error("`feed` must be longpoll, continuous or eventsource, but is `{0}`")]
+    #[error("`feed` must be longpoll, continuous or eventsource (or of stats also normal), but is `{0}`")]
     Kind(String),
     /// No such heartbeat.
     #[error("`heartbeat` must be true or a number of seconds from 0 (none) to 86400, but is `{0}`")]
     Heartbeat(String),
+    /// No such history.
+    #[error("`history` must be a number from 0 to {most}, but is `{0}`", most = FeedOptions::MOST_HISTORY)]
+    History(String),
+}
+
+/// The form of a feed.
+#[derive(Clone, Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct FeedQuery {
+    /// `longpoll` (one item, then the end), `continuous` or `eventsource`. Default: `longpoll`; of stats `normal`, which is no
+    /// feed but one look.
+    pub feed: Option<String>,
+    /// Seconds of silence after which a sign of life is sent; `true` is 60, 0 or `false` never. Default: 60, and
+    /// never for what a process writes.
+    pub heartbeat: Option<String>,
+    /// So many of the last events, or of the last lines that a process wrote, are sent first, as far as they are kept. Stats have no
+    /// history. Default: 0.
+    #[param(value_type = Option<u32>, maximum = 100_000)]
+    pub history: Option<String>,
 }
 
 /// How a feed is to be sent.
@@ -32,6 +54,8 @@ pub struct FeedOptions {
     pub kind: FeedKind,
     /// After how long a silence a sign of life is sent; never for `None`.
     pub heartbeat: Option<Duration>,
+    /// How much of the past is sent first, in events or lines.
+    pub history: usize,
 }
 
 impl FromStr for FeedKind {
@@ -49,26 +73,38 @@ impl FromStr for FeedKind {
 
 impl FeedOptions {
     /// What `heartbeat=true` means.
-    const DEFAULT_HEARTBEAT: Duration = Duration::from_secs(60);
+    pub const USUAL_HEARTBEAT: Duration = Duration::from_secs(60);
     /// More often would be load, not a sign of life.
     const SHORTEST_HEARTBEAT: Duration = Duration::from_millis(100);
     const LONGEST_HEARTBEAT: Duration = Duration::from_secs(86_400);
+    /// The most that may be asked for; what is kept is less.
+    const MOST_HISTORY: usize = 100_000;
+}
 
-    /// Reads the query parameters `feed` (default: longpoll) and `heartbeat` (default: none).
+impl FeedQuery {
+    /// Reads the parameters; `heartbeat` is for who asks for none, or for one.
     ///
     /// # Errors
-    /// When either holds what it cannot.
-    pub fn from_query(feed: Option<&str>, heartbeat: Option<&str>) -> Result<Self, InvalidFeed> {
-        Ok(Self {
-            kind: feed.map(str::parse).transpose()?.unwrap_or_default(),
-            heartbeat: heartbeat.map(read_heartbeat).transpose()?.flatten(),
+    /// When one of them holds what it cannot.
+    pub fn options(&self, heartbeat: Option<Duration>) -> Result<FeedOptions, InvalidFeed> {
+        Ok(FeedOptions {
+            kind: self.feed.as_deref().map(str::parse).transpose()?.unwrap_or_default(),
+            heartbeat: self.heartbeat.as_deref().map_or(Ok(heartbeat), read_heartbeat)?,
+            history: self.history.as_deref().map_or(Ok(0), read_history)?,
         })
     }
 }
 
+fn read_history(text: &str) -> Result<usize, InvalidFeed> {
+    let invalid = || InvalidFeed::History(text.to_owned());
+    let is_number = text.bytes().all(|byte| byte.is_ascii_digit()); // Rust's own reading also takes a plus sign.
+    let count = text.parse().map_err(|_| invalid())?;
+    if is_number && count <= FeedOptions::MOST_HISTORY { Ok(count) } else { Err(invalid()) }
+}
+
 fn read_heartbeat(text: &str) -> Result<Option<Duration>, InvalidFeed> {
     match text {
-        "true" => return Ok(Some(FeedOptions::DEFAULT_HEARTBEAT)),
+        "true" => return Ok(Some(FeedOptions::USUAL_HEARTBEAT)),
         "false" => return Ok(None),
         _ => {}
     }
@@ -86,9 +122,18 @@ fn read_heartbeat(text: &str) -> Result<Option<Duration>, InvalidFeed> {
 mod tests {
     use super::*;
 
+    fn read(feed: Option<&str>, heartbeat: Option<&str>, history: Option<&str>) -> Result<FeedOptions, InvalidFeed> {
+        let [feed, heartbeat, history] = [feed, heartbeat, history].map(|text| text.map(str::to_owned));
+        FeedQuery { feed, heartbeat, history }.options(Some(Duration::from_secs(7)))
+    }
+
     #[test]
-    fn the_default_is_a_longpoll_without_heartbeat() {
-        assert_eq!(FeedOptions::from_query(None, None), Ok(FeedOptions::default()));
+    fn the_default_is_a_longpoll_of_what_comes() {
+        let options = read(None, None, None).unwrap();
+        let expected = FeedOptions { heartbeat: Some(Duration::from_secs(7)), ..FeedOptions::default() };
+        assert_eq!((options, expected.kind), (expected, FeedKind::Longpoll));
+        assert_eq!(FeedQuery::default().options(None), Ok(FeedOptions::default()));
+        assert_eq!(read(Some("Continuous"), None, None), Err(InvalidFeed::Kind("Continuous".into())));
     }
 
     #[test]
@@ -101,16 +146,23 @@ mod tests {
             ("0.5", Some(0.5)),
             ("0.0001", Some(0.1)),
         ] {
-            let options = FeedOptions::from_query(Some("eventsource"), Some(text)).unwrap();
+            let options = read(Some("eventsource"), Some(text), None).unwrap();
             assert_eq!(options.heartbeat, seconds.map(Duration::from_secs_f64), "{text}");
         }
         for text in ["", "yes", "-1", "NaN", "inf", "1e300", "86401"] {
-            assert_eq!(
-                FeedOptions::from_query(None, Some(text)),
-                Err(InvalidFeed::Heartbeat(text.to_owned())),
-                "{text}"
-            );
+            assert_eq!(read(None, Some(text), None), Err(InvalidFeed::Heartbeat(text.to_owned())), "{text}");
         }
-        assert!(FeedOptions::from_query(Some("Continuous"), None).is_err());
+    }
+
+    #[test]
+    fn history_is_a_number_within_reason() {
+        for (text, count) in [("0", 0), ("007", 7), ("100000", 100_000)] {
+            assert_eq!(read(None, None, Some(text)).unwrap().history, count);
+        }
+        for text in ["", "all", "-1", "+1", "1.5", "100001", "99999999999999999999999"] {
+            let error = read(None, None, Some(text)).unwrap_err();
+            assert_eq!(error, InvalidFeed::History(text.to_owned()));
+            assert!(error.to_string().contains("`history` must be a number from 0 to 100000"), "{error}");
+        }
     }
 }

@@ -2,14 +2,16 @@
 
 use bytes::{BufMut, Bytes, BytesMut};
 
+use super::FeedId;
+
 const CRLF: &[u8] = b"\r\n";
 
 /// One event. `data` is spread over as many lines as it holds; a line break at its end opens no further line.
-pub(super) fn event(event: &str, id: Option<&str>, data: &str) -> Bytes {
-    let mut out = BytesMut::with_capacity(data.len() + event.len() + 32);
+pub(super) fn event(event: &str, id: Option<&FeedId>, data: &str) -> Bytes {
+    let mut out = BytesMut::with_capacity(data.len() + event.len() + 64);
     line(&mut out, b"event: ", event.as_bytes());
     if let Some(id) = id {
-        line(&mut out, b"id: ", id.as_bytes());
+        line(&mut out, b"id: ", id.to_string().as_bytes());
     }
     for text in lines(data) {
         line(&mut out, b"data: ", text.as_bytes());
@@ -56,8 +58,9 @@ mod tests {
 
     #[test]
     fn an_event_looks_as_in_the_manual() {
+        let id = FeedId { incarnation: "n".into(), number: 1 };
         assert_eq!(event("stderr", None, "STDERR 20\n"), "event: stderr\r\ndata: STDERR 20\r\n\r\n");
-        assert_eq!(event("a", Some("n-1"), "{}"), "event: a\r\nid: n-1\r\ndata: {}\r\n\r\n");
+        assert_eq!(event("a", Some(&id), "{}"), "event: a\r\nid: n-1\r\ndata: {}\r\n\r\n");
         assert_eq!(event("a", None, "x\ny\rz\r\n\n"), "event: a\r\ndata: x\r\ndata: y\r\ndata: z\r\ndata: \r\n\r\n");
         assert_eq!(event("a", None, ""), "event: a\r\ndata: \r\n\r\n");
         assert_eq!(comment("hb"), ": hb\r\n\r\n");

@@ -53,6 +53,11 @@ impl Utf8Splitter {
         }
     }
 
+    /// How many bytes of a character that was begun are held back.
+    pub fn pending(&self) -> usize {
+        self.tail.len()
+    }
+
     /// Gives up on a character that was begun: nothing more comes, or not its rest.
     pub fn finish(&mut self) -> String {
         String::from_utf8_lossy(&std::mem::take(&mut self.tail)).into_owned()

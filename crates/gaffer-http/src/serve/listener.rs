@@ -1,14 +1,36 @@
 //! Sockets that listen.
 
-use std::{io, net::SocketAddr, time::Duration};
+use std::{
+    fmt, io,
+    net::SocketAddr,
+    os::unix::net::UnixListener as StdUnixListener,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
+use gaffer_core::ini::SocketOwner;
 use socket2::{SockRef, TcpKeepalive};
-use tokio::net::{TcpListener, TcpSocket, lookup_host};
+use tokio::{
+    net::{TcpListener, TcpSocket, UnixListener, UnixStream, lookup_host},
+    task::spawn_blocking,
+};
 
-use super::{BindAddress, PortUser};
+use super::{
+    BindAddress, Limits, Peer, PortUser, SocketFileError, TlsError, TlsFiles,
+    socket_file::{self, Rights, SocketFile},
+    stream::Stream,
+    tls::Tls,
+};
 
 /// Connections that the kernel holds until they are accepted, where nothing else is set; it caps the number at its `somaxconn`.
 pub const DEFAULT_BACKLOG: u32 = 128;
+
+/// Bytes of an answer that the kernel takes in before the peer's window has room for them.
+#[cfg(target_os = "linux")]
+const UNSENT: u32 = 128 * 1024;
+/// The mode of the file of a unix socket, where nothing else is set: only its owner may connect.
+pub const DEFAULT_MODE: u32 = 0o600;
 
 /// One place to listen at.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,16 +41,33 @@ pub struct Endpoint {
     pub bind: BindAddress,
     /// Connections that the kernel holds until they are accepted.
     pub backlog: u32,
+    /// The mode of the file, if it is a unix socket.
+    pub mode: u32,
+    /// The owner of the file, if it is a unix socket and not to be ours.
+    pub owner: Option<SocketOwner>,
+    /// The files that make it speak TLS.
+    pub tls: Option<TlsFiles>,
+    /// What its clients may cost.
+    pub limits: Limits,
 }
 
 impl Default for Endpoint {
     fn default() -> Self {
-        Self { name: "default".to_owned(), bind: BindAddress::default(), backlog: DEFAULT_BACKLOG }
+        Self {
+            name: "default".to_owned(),
+            bind: BindAddress::default(),
+            backlog: DEFAULT_BACKLOG,
+            mode: DEFAULT_MODE,
+            owner: None,
+            tls: None,
+            limits: Limits::default(),
+        }
     }
 }
 
-/// Why an address could not be listened on.
+/// Why an endpoint could not be listened at.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum BindError {
     /// The host's name is not known.
     #[error("cannot listen on {address}: its host cannot be resolved")]
@@ -40,12 +79,50 @@ pub enum BindError {
         source: io::Error,
     },
     /// Somebody else listens there.
-    #[error("cannot listen on {address}: it is in use{}", user.as_ref().map(|user| format!(" by {user}")).unwrap_or_default())]
+    #[error(
+        "cannot listen on {address}: it is in use{}; stop what listens there, or choose another address",
+        PortUser::by(user.as_ref())
+    )]
     InUse {
         /// Which address.
         address: BindAddress,
         /// Who, if that may be known.
         user: Option<PortUser>,
+    },
+    /// It is another machine's address, or nobody's.
+    #[error(
+        "cannot listen on {address}: no interface of this machine has the address; choose another, or 0.0.0.0 for all"
+    )]
+    NotHere {
+        /// Which address.
+        address: BindAddress,
+    },
+    /// The port is kept for privileged programs.
+    #[error(
+        "cannot listen on {address}: it is not permitted; ports below 1024 need rights: choose another port, or give gafferd \
+         the capability CAP_NET_BIND_SERVICE"
+    )]
+    NotPermitted {
+        /// Which address.
+        address: BindAddress,
+    },
+    /// The file of a unix socket.
+    #[error("cannot listen on {address}")]
+    SocketFile {
+        /// Which address.
+        address: BindAddress,
+        /// What is wrong with it.
+        #[source]
+        source: SocketFileError,
+    },
+    /// A file of TLS.
+    #[error("cannot serve TLS at endpoint `{endpoint}`")]
+    Tls {
+        /// The endpoint's name.
+        endpoint: String,
+        /// What is wrong with it.
+        #[source]
+        source: TlsError,
     },
     /// Anything else that the kernel refused.
     #[error("cannot listen on {address}")]
@@ -58,52 +135,168 @@ pub enum BindError {
     },
 }
 
+/// Where a listener really listens. Shown as a URL, or as `unix:PATH`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listening {
+    /// The endpoint's name.
+    pub endpoint: String,
+    /// With the port that the kernel chose, if it was to choose.
+    pub address: LocalAddress,
+    /// Whether it speaks TLS.
+    pub tls: bool,
+}
+
+/// The address of a socket that listens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LocalAddress {
+    /// An address with its port.
+    Tcp(SocketAddr),
+    /// The absolute path of a unix socket.
+    Unix(PathBuf),
+}
+
+impl Listening {
+    /// The address and port, unless it is a unix socket.
+    pub fn tcp(&self) -> Option<SocketAddr> {
+        match self.address {
+            LocalAddress::Tcp(address) => Some(address),
+            LocalAddress::Unix(_) => None,
+        }
+    }
+
+    /// The path, if it is a unix socket.
+    pub fn unix(&self) -> Option<&Path> {
+        match &self.address {
+            LocalAddress::Tcp(_) => None,
+            LocalAddress::Unix(path) => Some(path),
+        }
+    }
+}
+
+impl fmt::Display for Listening {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (&self.address, self.tls) {
+            (LocalAddress::Tcp(address), false) => write!(f, "http://{address}"),
+            (LocalAddress::Tcp(address), true) => write!(f, "https://{address}"),
+            (LocalAddress::Unix(path), false) => write!(f, "unix:{}", path.display()),
+            (LocalAddress::Unix(path), true) => write!(f, "unix:{} (TLS)", path.display()),
+        }
+    }
+}
+
 /// A socket that listens. Connections queue up in the kernel until [`Server::start`](super::Server::start) takes them.
+///
+/// The file of a unix socket is removed when this is dropped, unless another has taken its place.
 #[derive(Debug)]
 pub struct Listener {
-    name: String,
-    local: SocketAddr,
-    pub(super) socket: TcpListener,
+    listening: Listening,
+    limits: Limits,
+    tls: Option<Arc<Tls>>,
+    socket: ListeningSocket,
+}
+
+#[derive(Debug)]
+enum ListeningSocket {
+    Tcp(TcpListener),
+    Unix {
+        /// First, so that it is removed while the socket still listens.
+        _file: SocketFile,
+        listener: UnixListener,
+    },
 }
 
 impl Listener {
     /// Listens at an endpoint.
     ///
-    /// Of a host name that has addresses of both families, the first IPv4 one is taken.
+    /// Of a host name that has addresses of both families, the first IPv4 one is taken. The socket of a server that is gone
+    /// without having removed it is replaced.
     ///
     /// # Errors
-    /// When the host is unknown, the address is taken (then the error names who has it, if it can be found out), or the kernel
-    /// refuses for another reason.
+    /// When the host is unknown, the address is taken (then the error names who has it, if it can be found out), a file of
+    /// TLS is wrong, or the kernel refuses for another reason. Nothing is left behind then.
     pub async fn bind(endpoint: &Endpoint) -> Result<Self, BindError> {
-        let address = &endpoint.bind;
-        let resolved = lookup_host((address.host(), address.port())).await;
-        let choose = |found: Vec<SocketAddr>| found.iter().find(|one| one.is_ipv4()).or(found.first()).copied();
-        let wanted = resolved
-            .and_then(|found| choose(found.collect()).ok_or_else(|| io::Error::other("it has no address")))
-            .map_err(|source| BindError::Resolve { address: address.clone(), source })?;
-        match listen(wanted, endpoint.backlog) {
-            Ok((socket, local)) => Ok(Self { name: endpoint.name.clone(), local, socket }),
-            Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
-                // It reads files of all processes, so it is kept off the runtime's threads. A failure only costs the hint.
-                let user = tokio::task::spawn_blocking(move || PortUser::find(wanted)).await.ok().flatten();
-                Err(BindError::InUse { address: address.clone(), user })
+        let tls = match &endpoint.tls {
+            Some(files) => Some(Arc::new(
+                Tls::load(files.clone())
+                    .await
+                    .map_err(|source| BindError::Tls { endpoint: endpoint.name.clone(), source })?,
+            )),
+            None => None,
+        };
+        let (address, socket) = match &endpoint.bind {
+            BindAddress::Tcp { host, port } => bind_tcp(endpoint, host, *port).await?,
+            BindAddress::Unix(path) => bind_unix(endpoint, path).await?,
+        };
+        let listening = Listening { endpoint: endpoint.name.clone(), address, tls: tls.is_some() };
+        Ok(Self { listening, limits: endpoint.limits.clone(), tls, socket })
+    }
+
+    /// Where it really listens.
+    pub fn listening(&self) -> &Listening {
+        &self.listening
+    }
+
+    /// What its clients may cost.
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    pub(super) fn tls(&self) -> Option<&Arc<Tls>> {
+        self.tls.as_ref()
+    }
+
+    pub(super) async fn accept(&self) -> io::Result<(Stream, Peer)> {
+        match &self.socket {
+            ListeningSocket::Tcp(listener) => {
+                let (stream, address) = listener.accept().await?;
+                Ok((Stream::Tcp(stream), Peer::Tcp(address)))
             }
-            Err(source) => Err(BindError::Os { address: address.clone(), source }),
+            ListeningSocket::Unix { listener, .. } => {
+                let (stream, _) = listener.accept().await?;
+                let peer = unix_peer(&stream);
+                Ok((Stream::Unix(stream), peer))
+            }
         }
-    }
-
-    /// The endpoint's name.
-    pub fn name(&self) -> &str {
-        &self.name
-    }
-
-    /// Where it really listens: with the port that the kernel chose, if it was to choose.
-    pub fn local_addr(&self) -> SocketAddr {
-        self.local
     }
 }
 
-fn listen(address: SocketAddr, backlog: u32) -> io::Result<(TcpListener, SocketAddr)> {
+fn unix_peer(stream: &UnixStream) -> Peer {
+    let credentials = stream.peer_cred().ok();
+    Peer::Unix {
+        uid: credentials.map(|credentials| credentials.uid()),
+        os_pid: credentials.and_then(|credentials| credentials.pid()),
+    }
+}
+
+async fn bind_tcp(endpoint: &Endpoint, host: &str, port: u16) -> Result<(LocalAddress, ListeningSocket), BindError> {
+    let resolved = lookup_host((host, port)).await;
+    let choose = |found: Vec<SocketAddr>| found.iter().find(|one| one.is_ipv4()).or(found.first()).copied();
+    let wanted = resolved
+        .and_then(|found| choose(found.collect()).ok_or_else(|| io::Error::other("it has no address")))
+        .map_err(|source| BindError::Resolve { address: endpoint.bind.clone(), source })?;
+    match listen_tcp(wanted, endpoint.backlog) {
+        Ok((socket, local)) => Ok((LocalAddress::Tcp(local), ListeningSocket::Tcp(socket))),
+        Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
+            // It reads files of all processes, so it is kept off the runtime's threads. A failure only costs the hint.
+            let user = spawn_blocking(move || PortUser::find(wanted)).await.ok().flatten();
+            Err(BindError::InUse { address: endpoint.bind.clone(), user })
+        }
+        Err(source) => Err(refused_tcp(endpoint.bind.clone(), source)),
+    }
+}
+
+/// Names the cure where there is one.
+fn refused_tcp(address: BindAddress, source: io::Error) -> BindError {
+    if source.kind() == io::ErrorKind::AddrNotAvailable {
+        BindError::NotHere { address }
+    } else if source.kind() == io::ErrorKind::PermissionDenied {
+        BindError::NotPermitted { address }
+    } else {
+        BindError::Os { address, source }
+    }
+}
+
+fn listen_tcp(address: SocketAddr, backlog: u32) -> io::Result<(TcpListener, SocketAddr)> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
     // A restarted server must get its port back although connections of the last one linger in TIME_WAIT.
     socket.set_reuseaddr(true)?;
@@ -113,20 +306,54 @@ fn listen(address: SocketAddr, backlog: u32) -> io::Result<(TcpListener, SocketA
     let keepalive =
         TcpKeepalive::new().with_time(Duration::from_secs(60)).with_interval(Duration::from_secs(15)).with_retries(4);
     SockRef::from(&socket).set_tcp_keepalive(&keepalive)?;
+    // What waits for a slow reader waits in its feed, where it is bounded and the oldest goes; not in megabytes of the kernel's.
+    #[cfg(target_os = "linux")]
+    SockRef::from(&socket).set_tcp_notsent_lowat(UNSENT)?;
     socket.bind(address)?;
-    // The kernel takes a signed number, and caps it further.
-    let socket = socket.listen(backlog.min(i32::MAX.unsigned_abs()))?;
+    let socket = socket.listen(signed(backlog).unsigned_abs())?;
     let local = socket.local_addr()?;
     Ok((socket, local))
+}
+
+/// A backlog as the kernel takes it, which caps it further.
+fn signed(backlog: u32) -> i32 {
+    i32::try_from(backlog).unwrap_or(i32::MAX)
+}
+
+async fn bind_unix(endpoint: &Endpoint, path: &Path) -> Result<(LocalAddress, ListeningSocket), BindError> {
+    let refused = |source| {
+        let address = endpoint.bind.clone();
+        if let SocketFileError::InUse { user } = source {
+            return BindError::InUse { address, user };
+        }
+        BindError::SocketFile { address, source }
+    };
+    let rights = Rights { mode: endpoint.mode, owner: endpoint.owner.clone() };
+    let (owned, backlog) = (path.to_owned(), signed(endpoint.backlog));
+    let listening = spawn_blocking(move || socket_file::listen(&owned, &rights, backlog)).await;
+    let (socket, file) = listening.map_err(|error| refused(io::Error::other(error).into()))?.map_err(refused)?;
+    let address = LocalAddress::Unix(file.path().to_owned());
+    let listener = UnixListener::from_std(StdUnixListener::from(socket)).map_err(|error| refused(error.into()))?;
+    Ok((address, ListeningSocket::Unix { _file: file, listener }))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    #[test]
+    fn a_refusal_of_the_kernel_names_its_cure() {
+        let refusal = |kind| refused_tcp("192.0.2.1:80".parse().unwrap(), io::Error::from(kind)).to_string();
+        let start = "cannot listen on 192.0.2.1:80: ";
+        let text = refusal(io::ErrorKind::AddrNotAvailable);
+        assert!(text.starts_with(&format!("{start}no interface of this machine has the address")), "{text}");
+        let text = refusal(io::ErrorKind::PermissionDenied);
+        assert!(text.starts_with(&format!("{start}it is not permitted; ports below 1024 need rights")), "{text}");
+    }
+
     #[tokio::test]
     async fn accepted_connections_inherit_what_was_set() {
-        let (listener, address) = listen(SocketAddr::from(([127, 0, 0, 1], 0)), 1).unwrap();
+        let (listener, address) = listen_tcp(SocketAddr::from(([127, 0, 0, 1], 0)), 1).unwrap();
         let client = tokio::net::TcpStream::connect(address);
         let (client, accepted) = tokio::join!(client, listener.accept());
         client.unwrap();

@@ -1,20 +1,40 @@
 //! Listening sockets and the connections that come in on them, for any router.
 //!
-//! [`Listener::bind`] takes an address, [`Server::start`] serves a router on any number of listeners, and
-//! [`Server::shutdown`] ends it within a stated time. There is one loop for all sockets, and it knows nothing of what the
-//! router serves.
+//! [`Listener::bind`] takes an [`Endpoint`]: a port or a unix socket, with TLS or without. [`Server::start`] serves a router on
+//! any number of listeners, and [`Server::shutdown`] ends it within a stated time. All sockets have the same loop, and it
+//! knows nothing of what the router serves. Every request has a [`Connected`] among its extensions; what goes on with a
+//! connection after an upgrade shares the server's [`Lifetime`]. [`Certificates`] are read anew without a restart.
 //!
-//! A client can cost a connection slot, a descriptor and a bounded buffer, but not more: headers must arrive in time, what
-//! is too large is refused, and a peer that vanished is found by TCP keepalive. An idle server has no timer running, so it
-//! makes no system call.
+//! A client can cost a connection slot, a descriptor and a bounded buffer, but not more: handshakes and heads must arrive in
+//! time, what is kept without a request is closed in the end, what is too large is refused, and so is who comes beyond the
+//! [`Limits`]. A peer that vanished is found by TCP keepalive, or by pings of HTTP/2. A connection arms one timer when it
+//! begins and puts it off only when it goes off early; while a feed runs on HTTP/1.1 there is none, so an idle server makes no
+//! system call.
 
-mod address;
+mod accept;
+mod activity;
 mod backoff;
+mod connected;
+mod connection;
+mod farewell;
+mod lifetime;
+mod limits;
 mod listener;
 mod port_user;
+mod refusal;
 mod server;
+mod socket_file;
+mod stream;
+mod tls;
+mod watched;
 
-pub use address::{BindAddress, DEFAULT_PORT, InvalidAddress};
-pub use listener::{BindError, DEFAULT_BACKLOG, Endpoint, Listener};
+pub use connected::{Connected, Peer};
+pub use gaffer_core::ini::SocketOwner;
+pub use gaffer_core::ini::{BindAddress, DEFAULT_PORT, InvalidAddress};
+pub use lifetime::Lifetime;
+pub use limits::Limits;
+pub use listener::{BindError, DEFAULT_BACKLOG, DEFAULT_MODE, Endpoint, Listener, Listening, LocalAddress};
 pub use port_user::PortUser;
-pub use server::{Limits, Server};
+pub use server::Server;
+pub use socket_file::SocketFileError;
+pub use tls::{Certificates, ReloadError, TlsError, TlsFiles, TlsProblem};

@@ -1,8 +1,8 @@
-//! Who listens on a port: for the one error message that everybody gets to see some day.
+//! Who listens on an address: for the one error message that everybody gets to see some day.
 
 use std::{fmt, fs, net::SocketAddr, path::Path};
 
-/// A process that listens on a port.
+/// A process that listens on an address.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PortUser {
     /// The kernel's number.
@@ -33,9 +33,19 @@ impl PortUser {
                 .ok()?
                 .flatten()
                 .any(|descriptor| fs::read_link(descriptor.path()).is_ok_and(|target| target == Path::new(&link)));
-            let command = || fs::read_to_string(process.path().join("comm")).unwrap_or_default().trim().to_owned();
-            holds.then(|| Self { os_pid, command: command() })
+            if holds { Self::of(os_pid) } else { None }
         })
+    }
+
+    /// The process with this number; `None` when it has gone.
+    pub(super) fn of(os_pid: u32) -> Option<Self> {
+        let command = fs::read_to_string(format!("/proc/{os_pid}/comm")).ok()?.trim().to_owned();
+        Some(Self { os_pid, command })
+    }
+
+    /// ` by …`, if it is known.
+    pub(super) fn by(user: Option<&Self>) -> String {
+        user.map(|user| format!(" by {user}")).unwrap_or_default()
     }
 }
 

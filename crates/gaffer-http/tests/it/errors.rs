@@ -1,6 +1,6 @@
 //! What no route takes, and what comes too late.
 
-use gaffer_http::api::BODY_LIMIT;
+use gaffer_http::api::DEFAULT_MAX_BODY;
 
 use crate::fixture::Node;
 
@@ -47,9 +47,9 @@ async fn a_wrong_method_is_told_the_right_ones() {
 async fn a_body_beyond_the_limit_is_refused() {
     let node = Node::start();
     let body = |size: usize| format!("{{\"name\":\"{}\"}}", "x".repeat(size - 11));
-    node.call("POST", "/processes", body(BODY_LIMIT)).await.refused(400, "invalid_process_info");
-    node.call("POST", "/processes", body(BODY_LIMIT + 1)).await.refused(413, "too_large");
-    node.call("POST", "/streams/1/stdin", "x".repeat(BODY_LIMIT + 1)).await.refused(413, "too_large");
+    node.call("POST", "/processes", body(DEFAULT_MAX_BODY)).await.refused(400, "invalid_process_info");
+    node.call("POST", "/processes", body(DEFAULT_MAX_BODY + 1)).await.refused(413, "too_large");
+    node.call("POST", "/streams/1/stdin", "x".repeat(DEFAULT_MAX_BODY + 1)).await.refused(413, "too_large");
     node.stop().await;
 }
 

@@ -10,19 +10,32 @@ use gaffer_core::{
     backend::RealBackend,
     events::{Delivery, EventKind},
 };
-use gaffer_http::api;
+use gaffer_http::{api, serve::Lifetime};
 use http_body_util::BodyExt;
 use serde_json::Value;
+use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
-use crate::wire::DEADLINE;
+use crate::{
+    contract::{Contract, Promise},
+    wire::DEADLINE,
+};
+
+fn request(method: &str, path: &str, body: impl Into<Body>) -> Request<Body> {
+    Request::builder().method(method.parse::<Method>().unwrap()).uri(path).body(body.into()).unwrap()
+}
 
 pub(crate) struct Node {
     pub(crate) manager: Manager,
     pub(crate) closing: CancellationToken,
     router: Router,
+    /// Whether all routes are ours, so that answers are as our description says.
+    described: bool,
 }
+
+/// One for all nodes: they are described alike.
+static CONTRACT: OnceCell<Contract> = OnceCell::const_new();
 
 /// An answer with its body read to the end.
 #[derive(Debug)]
@@ -30,6 +43,48 @@ pub(crate) struct Answer {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
     pub(crate) body: String,
+}
+
+/// An endless answer.
+pub(crate) struct Feed {
+    pub(crate) content_type: String,
+    body: Body,
+    promise: Promise,
+}
+
+/// An answer whose body is still open.
+struct Opened {
+    status: StatusCode,
+    headers: HeaderMap,
+    body: Body,
+    promise: Promise,
+}
+
+impl Feed {
+    /// The next chunk as text; `None` at its end.
+    pub(crate) async fn next(&mut self) -> Option<String> {
+        let frame = tokio::time::timeout(DEADLINE, self.body.frame()).await.expect("a chunk or the end")?;
+        Some(String::from_utf8(frame.unwrap().into_data().unwrap().to_vec()).unwrap())
+    }
+
+    /// The next chunk, which is to be a line of JSON.
+    pub(crate) async fn json(&mut self) -> Value {
+        let chunk = self.next().await.expect("a line");
+        let line = chunk.strip_suffix("\r\n").unwrap_or_else(|| panic!("no line end in {chunk:?}"));
+        self.promise.check(line);
+        serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line:?}"))
+    }
+
+    /// The next chunk, which is to be an event: its name, id and data.
+    pub(crate) async fn event(&mut self) -> (String, String, String) {
+        let chunk = self.next().await.expect("an event");
+        let field = |name: &str| {
+            let lines = chunk.split("\r\n").filter_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
+            lines.collect::<Vec<_>>().join("\n")
+        };
+        assert!(chunk.ends_with("\r\n\r\n"), "{chunk:?}");
+        (field("event"), field("id"), field("data"))
+    }
 }
 
 impl Answer {
@@ -62,26 +117,54 @@ impl Node {
     }
 
     pub(crate) fn with_options(options: api::Options) -> Self {
-        let manager = Manager::start(ManagerOptions::default(), RealBackend::start).unwrap();
-        let closing = CancellationToken::new();
-        Self { router: api::router(manager.clone(), options, closing.clone()), manager, closing }
+        Self::of(ManagerOptions::default(), options)
     }
 
-    /// Sends a request; the answer's body is still open.
-    pub(crate) async fn open(&self, method: &str, path: &str, body: impl Into<Body>) -> (StatusCode, HeaderMap, Body) {
-        let method: Method = method.parse().unwrap();
-        self.send(Request::builder().method(method).uri(path).body(body.into()).unwrap()).await
+    pub(crate) fn of(manager: ManagerOptions, options: api::Options) -> Self {
+        let manager = Manager::start(manager, RealBackend::start).unwrap();
+        let lifetime = Lifetime::new();
+        let closing = lifetime.closing().clone();
+        let described = !options.routes.has_routes();
+        Self { router: api::router(manager.clone(), options, lifetime), manager, closing, described }
     }
 
-    async fn send(&self, request: Request<Body>) -> (StatusCode, HeaderMap, Body) {
+    /// Asks for a feed, which must be granted.
+    pub(crate) async fn feed(&self, path: &str) -> Feed {
+        self.feed_after(path, None).await
+    }
+
+    /// Asks for a feed as a reader that comes back.
+    pub(crate) async fn feed_after(&self, path: &str, last_event_id: Option<&str>) -> Feed {
+        let request = Request::builder().uri(path);
+        let request = last_event_id.into_iter().fold(request, |request, id| request.header("Last-Event-ID", id));
+        let Opened { status, headers, body, promise } = self.send(request.body(Body::empty()).unwrap()).await;
+        assert_eq!(status, StatusCode::OK, "{path}");
+        Feed { content_type: headers["content-type"].to_str().unwrap().to_owned(), body, promise }
+    }
+
+    /// Sends a request. What comes back is held against the description.
+    async fn send(&self, request: Request<Body>) -> Opened {
+        let (method, path) = (request.method().clone(), request.uri().to_string());
         let answering = self.router.clone().oneshot(request);
         let answer = tokio::time::timeout(DEADLINE, answering).await.expect("an answer").unwrap();
         let (parts, body) = answer.into_parts();
-        (parts.status, parts.headers, body)
+        let promise = if self.described {
+            let contract = CONTRACT.get_or_init(|| self.contract()).await;
+            contract.check(&method, &path, parts.status, &parts.headers)
+        } else {
+            Promise::none()
+        };
+        Opened { status: parts.status, headers: parts.headers, body, promise }
+    }
+
+    async fn contract(&self) -> Contract {
+        let answer = self.router.clone().oneshot(request("GET", "/openapi.json", "")).await.unwrap();
+        let body = answer.into_body().collect().await.unwrap().to_bytes();
+        Contract::new(serde_json::from_slice(&body).unwrap())
     }
 
     pub(crate) async fn call(&self, method: &str, path: &str, body: impl Into<Body>) -> Answer {
-        Self::read(self.open(method, path, body).await).await
+        Self::read(self.send(request(method, path, body)).await).await
     }
 
     /// Asks with headers.
@@ -93,9 +176,11 @@ impl Node {
         Self::read(self.send(request.body(Body::empty()).unwrap()).await).await
     }
 
-    async fn read((status, headers, body): (StatusCode, HeaderMap, Body)) -> Answer {
+    async fn read(Opened { status, headers, body, promise }: Opened) -> Answer {
         let body = tokio::time::timeout(DEADLINE, body.collect()).await.expect("an end of the answer").unwrap();
-        Answer { status, headers, body: String::from_utf8(body.to_bytes().to_vec()).unwrap() }
+        let body = String::from_utf8(body.to_bytes().to_vec()).unwrap();
+        promise.check(&body);
+        Answer { status, headers, body }
     }
 
     pub(crate) async fn get(&self, path: &str) -> Answer {

@@ -15,7 +15,7 @@ async fn the_node_greets() {
     assert_eq!(welcome.header("content-type"), "application/json; charset=UTF-8");
     assert_eq!(welcome.header("server"), format!("gaffer/{VERSION}"));
     let ping = node.get("/ping").await;
-    assert_eq!((ping.body.as_str(), ping.header("content-type")), ("OK", "text/html; charset=utf-8"));
+    assert_eq!((ping.body.as_str(), ping.header("content-type")), ("OK", "text/html; charset=UTF-8"));
     assert_eq!(node.get("/version").await.json(), json!({"name": "gaffer", "version": VERSION}));
     node.stop().await;
 }

@@ -2,14 +2,28 @@
 
 #![expect(clippy::unwrap_used, reason = "what goes wrong in a helper fails the test")]
 
+mod authority;
+mod channel;
+mod contract;
 mod cors;
 mod embed;
 mod errors;
 mod etag;
 mod fixture;
+mod groups;
 mod handler;
 mod jobs;
+mod limits;
 mod openapi;
+mod pids;
 mod serve;
+mod server;
+mod sessions;
+mod sockets;
+mod stats;
 mod streams;
+mod tls;
+mod unix;
+mod watch;
 mod wire;
+mod wstreams;

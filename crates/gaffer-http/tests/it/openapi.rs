@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use gaffer_core::config::JOB_KEYS;
 use serde_json::Value;
 
 use crate::fixture::Node;
@@ -39,6 +40,10 @@ async fn the_description_is_whole() {
             assert!(names.insert(name.to_owned()), "{method} {path}: {name} is there twice");
             assert!(!operation["summary"].as_str().unwrap_or_default().is_empty(), "{method} {path} says what it does");
             assert!(operation["responses"]["500"].is_object(), "{method} {path}");
+            for (status, response) in operation["responses"].as_object().unwrap() {
+                let description = response["description"].as_str().unwrap_or_default();
+                assert!(!description.is_empty(), "{method} {path}: {status} is not described");
+            }
             for parameter in operation["parameters"].as_array().into_iter().flatten() {
                 let described = parameter["description"].as_str().is_some_and(|text| !text.is_empty());
                 assert!(described, "{method} {path}: {}", parameter["name"]);
@@ -46,4 +51,26 @@ async fn the_description_is_whole() {
         }
     }
     node.stop().await;
+}
+
+#[tokio::test]
+async fn a_job_is_described_with_the_keys_that_are_read() {
+    let node = Node::start();
+    let document = node.get("/openapi.json").await.json();
+    let mut described = HashSet::new();
+    properties(&document, &document["components"]["schemas"]["Job"], &mut described);
+    let read: HashSet<&str> = JOB_KEYS.into_iter().chain(["group"]).collect();
+    assert_eq!(described, read);
+    node.stop().await;
+}
+
+/// Names of a schema's properties, also of those that it is made of.
+fn properties<'a>(document: &'a Value, schema: &'a Value, found: &mut HashSet<&'a str>) {
+    if let Some(reference) = schema["$ref"].as_str() {
+        properties(document, document.pointer(reference.trim_start_matches('#')).unwrap(), found);
+    }
+    found.extend(schema["properties"].as_object().into_iter().flat_map(|map| map.keys().map(String::as_str)));
+    for part in schema["allOf"].as_array().into_iter().flatten() {
+        properties(document, part, found);
+    }
 }

@@ -19,7 +19,7 @@ fn version_is_a_word_and_a_number() {
 
 #[test]
 fn a_command_line_that_does_not_read_is_2() {
-    for arguments in [&["--nope"][..], &["--bind", "unix:x"], &["--backlog", "many"], &["a", "b"]] {
+    for arguments in [&["--nope"][..], &["--bind", "unix:"], &["--keyfile", "x"], &["--backlog", "many"], &["a", "b"]] {
         let (code, stdout, stderr) = run("", arguments);
         assert_eq!((code, stdout.as_str()), (Some(2), ""), "{stderr}");
         assert!(stderr.starts_with("error: "), "{stderr}");
@@ -56,6 +56,27 @@ fn an_address_in_use_is_told_before_any_job_is_started() {
     let expected = format!("gafferd: cannot listen on {address}: it is in use by ");
     assert!(stderr.starts_with(&expected), "{stderr}");
     assert!(stderr.contains(&format!("(os_pid {})", std::process::id())), "{stderr}");
+}
+
+#[test]
+fn an_endpoint_that_cannot_be_had_is_told_with_its_place() {
+    let holder = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = holder.local_addr().unwrap();
+    let told = |ini: &str, start: &str, end: &str| {
+        let (code, stdout, stderr) = run(ini, &["gaffer.ini"]);
+        assert_eq!((code, stdout.as_str()), (Some(1), ""));
+        assert!(stderr.starts_with(start) && stderr.ends_with(end) && stderr.lines().count() == 1, "{stderr}");
+    };
+    let in_use = format!("cannot listen on {address}: it is in use by ");
+    let cure = "; stop what listens there, or choose another address\n";
+    let two = format!("[endpoint:a]\nbind = 127.0.0.1:0\n[endpoint:b]\nbind = {address}\n");
+    told(&two, &format!("gaffer.ini:3: [endpoint:b] {in_use}"), cure);
+    told(&format!("[gaffer]\nbind = {address}\n"), &format!("gaffer.ini:2: [gaffer] bind: {in_use}"), cure);
+    told(
+        "[endpoint:a]\nbind = 127.0.0.1:0\ncertfile = missing.pem\n",
+        "gaffer.ini:1: [endpoint:a] cannot serve TLS at endpoint `a`: certfile missing.pem: No such file or directory",
+        "\n",
+    );
 }
 
 #[test]

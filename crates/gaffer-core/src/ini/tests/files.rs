@@ -79,7 +79,11 @@ fn included_files_are_read_after_their_file_in_order_and_relative_to_it() {
     assert_eq!(names(&config), ["main", "one", "two", "words", "three", "deep", "b"]);
     assert_eq!(config.jobs[5].env()["A"], "1");
     assert_eq!(config.settings.backlog, Some(3));
-    assert_eq!(config.settings.bind.as_deref(), Some(":1"));
+    let place = |key| config.place_of(key).map(|place| (place.file.file_name().unwrap().to_owned(), place.line));
+    assert_eq!(place("backlog"), Some(("gaffer.ini".into(), 5)));
+    assert_eq!(place("bind"), Some(("one.ini".into(), 3)));
+    assert_eq!(place("cors_origins"), None);
+    assert_eq!(config.settings.bind, ":1".parse().ok());
     assert_eq!(config.webhooks.len(), 2);
     assert_eq!(config.endpoints.len(), 1);
     let relative = |paths: &[std::path::PathBuf]| -> Vec<String> {
@@ -111,7 +115,7 @@ fn mistakes_of_all_files_are_told_with_their_places() {
     assert_eq!(
         refused(&folder),
         "gaffer.ini:2: [gaffer] include: `nope.ini` cannot be read: No such file or directory (os error 2)\n\
-         gaffer.ini:3: [gaffer] backlog: must be a whole number of 0 or more, but is `x`\n\
+         gaffer.ini:3: [gaffer] backlog: must be a whole number of 1 or more, but is `x`\n\
          gaffer.ini:4: [gaffer] include_dir: `nodir` cannot be read: No such file or directory (os error 2)\n\
          a.ini:2: [process:a] has no `cmd`; give the command to launch, or remove the section"
     );

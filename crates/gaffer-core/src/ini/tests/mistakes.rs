@@ -80,8 +80,8 @@ fn unknown_sections_and_keys_come_with_a_suggestion() {
         ),
         (
             "[endpoint:a]\nbind = :1\nkey = 2",
-            "gaffer.ini:3: [endpoint:a] key: is not a key of this section; expected one of bind, backlog, certfile, \
-             keyfile, cacert",
+            "gaffer.ini:3: [endpoint:a] key: is not a key of this section; expected one of bind, backlog, mode, \
+             owner, certfile, keyfile, cacert, max_connections, header_timeout, idle_timeout",
         ),
         (
             "[auth]\nauth_backed = x",

@@ -48,7 +48,7 @@ redirect_input = true
     );
     assert_eq!(config.warnings, []);
     assert_eq!(config.endpoints.len(), 1);
-    assert_eq!(config.endpoints[0].bind, "127.0.0.1:5000");
+    assert_eq!(config.endpoints[0].bind.to_string(), "127.0.0.1:5000");
     assert_eq!(config.jobs.iter().map(|job| job.name().short()).collect::<Vec<_>>(), ["dummy", "echo"]);
     let echo = &config.jobs[1];
     assert_eq!(echo.redirect_output().iter().map(ToString::to_string).collect::<Vec<_>>(), ["stdout", "stderr"]);

@@ -4,15 +4,15 @@ use std::{path::PathBuf, time::Duration};
 
 use super::{bad, bad_each, good, warnings};
 use crate::{
-    config::JOB_KEYS,
-    ini::{LogLevel, Settings, settings},
+    config::{JOB_KEYS, Owner},
+    ini::{BindAddress, EndpointLimits, LogLevel, Settings, SocketOwner, settings},
 };
 
 #[test]
 fn every_key_of_the_node_is_read() {
     let config = good(
         "[gaffer]\nhttp_endpoints = b, a\nplugins_dir = ~/p q\nbind = 0.0.0.0:1\nbroadcast_address = https://x:5\n\
-         backlog = 7\ndaemonize = Yes\npidfile = run/g.pid\nerror_log = /e\nlog_level = WARNING\n\
+         backlog = 7\nmax_connections = 9\nheader_timeout = 1.5\nidle_timeout = 60\nmax_body = 2M\ndaemonize = Yes\npidfile = run/g.pid\nerror_log = /e\nlog_level = WARNING\n\
          lookupd_address = http://a\nlookupd_address_2 = http://b\nlookupd_addressX = c\nrequire_key = on\n\
          state_dir = /s\ncors_origins = http://a, *\nallowed_hosts = h\nstats_interval = 2.5\n\
          [endpoint:a]\nbind = :0\n[endpoint:b]\nbind = [::1]:80\nbacklog = 9\ncertfile = c\nkeyfile = k\ncacert = /a\n\
@@ -21,9 +21,15 @@ fn every_key_of_the_node_is_read() {
     let expected = Settings {
         http_endpoints: vec!["b".into(), "a".into()],
         plugins_dir: Some("~/p q".into()),
-        bind: Some("0.0.0.0:1".into()),
+        bind: Some("0.0.0.0:1".parse().unwrap()),
         broadcast_address: Some("https://x:5".into()),
         backlog: Some(7),
+        limits: EndpointLimits {
+            max_connections: Some(9),
+            header_timeout: Some(Duration::from_millis(1500)),
+            idle_timeout: Some(Duration::from_secs(60)),
+        },
+        max_body: Some(2 * 1024 * 1024),
         daemonize: true,
         pidfile: Some("run/g.pid".into()),
         error_log: Some("/e".into()),
@@ -38,10 +44,94 @@ fn every_key_of_the_node_is_read() {
     };
     assert_eq!(config.settings, expected);
     let [b, a] = &config.endpoints[..] else { panic!("{:?}", config.endpoints) };
-    assert_eq!((b.name.as_str(), b.bind.as_str(), b.backlog), ("b", "[::1]:80", Some(9)));
+    assert_eq!((b.name.as_str(), b.bind.to_string(), b.backlog), ("b", "[::1]:80".to_owned(), Some(9)));
     assert_eq!((&b.certfile, &b.keyfile, &b.cacert), (&path("c"), &path("k"), &path("/a")));
-    assert_eq!((a.name.as_str(), a.bind.as_str(), a.backlog, &a.cacert), ("a", ":0", None, &None));
-    assert_eq!(a.place.to_string(), "gaffer.ini:19");
+    assert_eq!((a.name.as_str(), a.bind.to_string(), a.backlog), ("a", "0.0.0.0:0".to_owned(), None));
+    assert_eq!(a.place.to_string(), "gaffer.ini:23");
+    assert_eq!((&a.cacert, a.mode, &a.owner, a.limits), (&None, None, &None, EndpointLimits::default()));
+}
+
+#[test]
+fn every_key_of_an_endpoint_is_read() {
+    let config = good(
+        "[endpoint:c]\nbind = unix:/run/g.sock\nmode = 0660\nowner = www:33\nmax_connections = 3\nidle_timeout = 2\n\
+         certfile = c\n",
+    );
+    let [c] = &config.endpoints[..] else { panic!("{:?}", config.endpoints) };
+    assert_eq!(c.bind, BindAddress::Unix("/run/g.sock".into()));
+    let owner = SocketOwner { user: Some(Owner::Name("www".into())), group: Some(Owner::Number(33)) };
+    assert_eq!((c.mode, &c.owner), (Some(0o660), &Some(owner)));
+    let node = EndpointLimits {
+        max_connections: Some(9),
+        header_timeout: Some(Duration::from_secs(1)),
+        ..EndpointLimits::default()
+    };
+    let limits = c.limits.or(node);
+    assert_eq!((limits.max_connections, limits.header_timeout), (Some(3), Some(Duration::from_secs(1))));
+    assert_eq!(limits.idle_timeout, Some(Duration::from_secs(2)));
+}
+
+#[test]
+fn owners_are_names_or_numbers() {
+    let owner = |text: &str| SocketOwner::from_text(text).map(|owner| (owner.user, owner.group));
+    let (name, number) = (|name: &str| Some(Owner::Name(name.into())), |number| Some(Owner::Number(number)));
+    assert_eq!(owner("www"), Some((name("www"), None)));
+    assert_eq!(owner("0:adm"), Some((number(0), name("adm"))));
+    assert_eq!(owner(":1"), Some((None, number(1))));
+    for text in ["", ":", "a:", "a:b:c", "a b"] {
+        assert_eq!(owner(text), None, "{text}");
+    }
+}
+
+#[test]
+fn keys_of_an_endpoint_that_need_another_are_refused_at_their_lines() {
+    assert_eq!(
+        bad("[endpoint:a]\nbind = :1\nkeyfile = k\ncacert = c\nmode = 600\nowner = x\n"),
+        "gaffer.ini:3: [endpoint:a] keyfile: needs a `certfile`: the certificate that the endpoint shows\n\
+         gaffer.ini:4: [endpoint:a] cacert: needs a `certfile`: the certificate that the endpoint shows\n\
+         gaffer.ini:5: [endpoint:a] mode: is for unix sockets; remove it, or write `bind = unix:PATH`\n\
+         gaffer.ini:6: [endpoint:a] owner: is for unix sockets; remove it, or write `bind = unix:PATH`"
+    );
+}
+
+#[test]
+fn wrong_values_of_an_endpoint_name_the_rule() {
+    for mode in ["8", "1000", "u=rw", "-1", "+7", "0o60", "00600"] {
+        assert_eq!(
+            bad(&format!("[endpoint:a]\nbind = unix:/x\nmode = {mode}")),
+            format!(
+                "gaffer.ini:3: [endpoint:a] mode: must be an octal file mode from 0 to 777, such as 0600 or 660, but is \
+                 `{mode}`"
+            )
+        );
+    }
+    bad_each(&[
+        (
+            "[endpoint:a]\nbind = unix:/x\nowner = a b",
+            "gaffer.ini:3: [endpoint:a] owner: must be `USER`, `USER:GROUP` or `:GROUP`, each a name or a number, but is \
+             `a b`",
+        ),
+        (
+            "[endpoint:a]\nbind = :1\nmax_connections = 0",
+            "gaffer.ini:3: [endpoint:a] max_connections: must be a whole number of 1 or more, but is `0`",
+        ),
+        (
+            "[gaffer]\nidle_timeout = 0",
+            "gaffer.ini:2: [gaffer] idle_timeout: must be a number of seconds from 0.1 to a year, but is `0`",
+        ),
+    ]);
+}
+
+#[test]
+fn numbers_of_bytes_take_units() {
+    for (text, bytes) in [("1", 1), ("512k", 512 << 10), ("3 M", 3 << 20), ("1G", 1 << 30)] {
+        assert_eq!(good(&format!("[gaffer]\nmax_body = {text}")).settings.max_body, Some(bytes), "{text}");
+    }
+    for text in ["", "0", "k", "-1", "1.5m", "1t", "99999999999999999999", "18446744073709551615k", "é"] {
+        let expected = "must be a number of bytes of 1 or more, such as 1048576, 512k or 1m, but is";
+        let error = bad(&format!("[gaffer]\nmax_body = {text}"));
+        assert_eq!(error, format!("gaffer.ini:2: [gaffer] max_body: {expected} `{text}`"));
+    }
 }
 
 fn path(text: &str) -> Option<PathBuf> {
@@ -71,7 +161,6 @@ fn plugin_dir_is_another_name_for_plugins_dir() {
 fn without_http_endpoints_every_endpoint_is_served_in_the_order_of_the_file() {
     let config = good("[endpoint:z]\nbind = a:1\n[endpoint:a]\nbind = unix:x\n");
     assert_eq!(config.endpoints.iter().map(|endpoint| endpoint.name.as_str()).collect::<Vec<_>>(), ["z", "a"]);
-    assert!(!config.endpoints[0].is_unix() && config.endpoints[1].is_unix());
 }
 
 #[test]
@@ -167,9 +256,7 @@ fn what_has_not_landed_is_accepted_with_a_warning() {
          gaffer.ini:11: [gaffer] lookupd_address_1: is known but not supported yet; it has no effect\n\
          gaffer.ini:12: [gaffer] require_key: is known but not supported yet; it has no effect\n\
          gaffer.ini:13: [webhooks] is known but not supported yet; it has no effect\n\
-         gaffer.ini:15: [plugin:p] is known but not supported yet; it has no effect\n\
-         gaffer.ini:17: [endpoint:a] bind: unix sockets are known but not supported yet; this endpoint has no effect\n\
-         gaffer.ini:18: [endpoint:a] certfile: is known but not supported yet; it has no effect"
+         gaffer.ini:15: [plugin:p] is known but not supported yet; it has no effect"
     );
 }
 
@@ -206,28 +293,33 @@ fn a_bind_of_the_node_beside_endpoints_is_warned_of() {
 
 #[test]
 fn addresses_are_checked_for_their_form() {
-    for address in ["127.0.0.1:5000", "localhost:0", ":80", "[::1]:65535", "*:1", "unix:/x", "unix:x y"] {
-        assert_eq!(good(&format!("[endpoint:a]\nbind = {address}")).endpoints[0].bind, address);
+    for address in ["127.0.0.1:5000", "localhost", ":80", "[::1]:65535", "unix:/x", "unix:x y"] {
+        let bind = good(&format!("[endpoint:a]\nbind = {address}")).endpoints[0].bind.clone();
+        assert_eq!(Ok(bind), address.parse());
     }
-    for address in ["5000", "localhost", "a:b", "a:65536", "a:", "::1:80", "unix:", "http://x:1", "a b:1", "a:+1"] {
-        assert_eq!(
-            bad(&format!("[endpoint:a]\nbind = {address}")),
-            format!(
-                "gaffer.ini:2: [endpoint:a] bind: must be `HOST:PORT`, such as 127.0.0.1:5000 or [::1]:5000, or \
-                 `unix:PATH`, but is `{address}`"
-            )
-        );
-    }
+    bad_each(&[
+        ("[endpoint:a]\nbind = 5000", "gaffer.ini:2: [endpoint:a] bind: `5000`: `5000` is not a host name or address"),
+        (
+            "[gaffer]\nbind = :1 # all",
+            "gaffer.ini:2: [gaffer] bind: `:1 # all`: `1 # all` is not a port; use a number from 0 to 65535; a comment \
+             must stand on a line of its own",
+        ),
+    ]);
 }
 
 #[test]
 fn wrong_values_of_the_node_name_the_rule_and_the_value() {
     bad_each(&[
-        ("[gaffer]\nbacklog = -1", "gaffer.ini:2: [gaffer] backlog: must be a whole number of 0 or more, but is `-1`"),
-        ("[gaffer]\nbacklog =", "gaffer.ini:2: [gaffer] backlog: must be a whole number of 0 or more, but is ``"),
+        ("[gaffer]\nbacklog = -1", "gaffer.ini:2: [gaffer] backlog: must be a whole number of 1 or more, but is `-1`"),
+        ("[gaffer]\nbacklog = 0", "gaffer.ini:2: [gaffer] backlog: must be a whole number of 1 or more, but is `0`"),
+        (
+            "[endpoint:a]\nbind = :1\nbacklog = 0",
+            "gaffer.ini:3: [endpoint:a] backlog: must be a whole number of 1 or more, but is `0`",
+        ),
+        ("[gaffer]\nbacklog =", "gaffer.ini:2: [gaffer] backlog: must be a whole number of 1 or more, but is ``"),
         (
             "[gaffer]\nbacklog = 5 ; five",
-            "gaffer.ini:2: [gaffer] backlog: must be a whole number of 0 or more, but is `5 ; five`; a comment must \
+            "gaffer.ini:2: [gaffer] backlog: must be a whole number of 1 or more, but is `5 ; five`; a comment must \
              stand on a line of its own",
         ),
         ("[gaffer]\ndaemonize = maybe", "gaffer.ini:2: [gaffer] daemonize: must be true or false, but is `maybe`"),

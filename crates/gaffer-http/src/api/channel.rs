@@ -1,0 +1,204 @@
+//! `/{pid}/channel`: the streams of a process as a websocket of [frames](Frame), in which each write is answered.
+
+mod frame;
+
+use std::{collections::VecDeque, time::Duration};
+
+use axum::{
+    extract::State,
+    http::StatusCode,
+    response::{IntoResponse, Response},
+};
+use gaffer_core::{
+    Manager, ManagerError, ProcessId,
+    streams::{Chunk, Stdin},
+};
+use serde::Deserialize;
+use utoipa::IntoParams;
+
+use self::frame::{Frame, Kind};
+use super::{
+    Api, ApiError,
+    extract::{Path, Query, read_pid},
+    path::ByPid,
+    websocket::{BadUpgrade, Ends, Form, Mode, ProcessOutput, Websocket, Wish},
+};
+use crate::{
+    feed::Utf8Splitter,
+    ws::{Data, Options, Outgoing, Receiver, Session},
+};
+
+/// The silence after which a client is pinged, if it does not say otherwise.
+const USUAL_HEARTBEAT: Duration = Duration::from_secs(30);
+
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Path)]
+pub(super) struct ByStream {
+    /// A process.
+    #[param(value_type = u64, minimum = 1)]
+    pid: String,
+    /// An output, to be read; or an extra pipe, to be read and written.
+    stream: String,
+}
+
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct Wanted {
+    /// `read` (or 1), `write` (2) or `both` (3). Default: both.
+    mode: Option<String>,
+    /// So many of the last lines that the process wrote are sent first, as far as they are kept. Default: 0.
+    #[param(value_type = Option<u32>, maximum = 100_000)]
+    history: Option<String>,
+    /// Seconds after which a silent client is pinged, and dropped if it does not answer; `true` is 60, 0 or `false` never.
+    /// Default: 30.
+    heartbeat: Option<String>,
+}
+
+/// Opens a channel to a process: its first output and its input.
+///
+/// Messages are frames `V1 <type> <id>`, a NUL and a body. The client sends frames `message`, whose body is written to the
+/// process, and which are answered by a `response` or an `error` with the same id; the process's output comes as frames
+/// `message`; `lagged` says that some of it was lost, as the client was slow. The websocket closes when the process has ended.
+#[utoipa::path(get, path = "/{pid}/channel", tag = "channels", params(ByPid, Wanted), responses(
+    (status = 101, description = "the channel is open; it tells all further errors"),
+    (status = 400, description = "this is no proper request for a websocket"),
+    (status = 403, description = "a web page from elsewhere may not open it"),
+))]
+pub(super) async fn open(
+    State(api): State<Api>,
+    Path(path): Path<ByPid>,
+    Query(wanted): Query<Wanted>,
+    websocket: Result<Websocket, BadUpgrade>,
+) -> Response {
+    speak(&api, path.process(), None, wanted, websocket).await
+}
+
+/// Opens a channel to one stream of a process.
+///
+/// An output is read, and the process's input written; an extra pipe is both.
+#[utoipa::path(get, path = "/{pid}/channel/{stream}", operation_id = "open_stream", tag = "channels",
+    params(ByStream, Wanted), responses(
+    (status = 101, description = "the channel is open; it tells all further errors"),
+    (status = 400, description = "this is no proper request for a websocket"),
+    (status = 403, description = "a web page from elsewhere may not open it"),
+))]
+pub(super) async fn open_stream(
+    State(api): State<Api>,
+    Path(path): Path<ByStream>,
+    Query(wanted): Query<Wanted>,
+    websocket: Result<Websocket, BadUpgrade>,
+) -> Response {
+    speak(&api, read_pid(&path.pid), Some(&path.stream), wanted, websocket).await
+}
+
+async fn speak(
+    api: &Api,
+    pid: Result<ProcessId, ApiError>,
+    stream: Option<&str>,
+    wanted: Wanted,
+    websocket: Result<Websocket, BadUpgrade>,
+) -> Response {
+    let websocket = match websocket {
+        Ok(websocket) => websocket,
+        Err(refusal) => return refusal.into_response(),
+    };
+    match find(&api.manager, pid, stream, wanted).await {
+        Ok(session) => websocket.speak(session, api),
+        Err(error) => websocket.refuse(&error, Frame::error(Frame::OF_CHANNEL, &error), api),
+    }
+}
+
+async fn find(
+    manager: &Manager,
+    pid: Result<ProcessId, ApiError>,
+    stream: Option<&str>,
+    wanted: Wanted,
+) -> Result<Session<ProcessOutput<Framed>, Writer>, ApiError> {
+    let pid = pid?;
+    let wish = Wish::read(wanted.mode.as_deref(), wanted.heartbeat, wanted.history, Some(USUAL_HEARTBEAT))?;
+    let ends = Ends::find(manager, pid, stream, &wish).await.map_err(channel_error)?;
+    let (source, input) = ends.split(Framed::default());
+    let receiver = Writer { input };
+    Ok(Session { source, receiver, options: Options { keep_alive: wish.feed.heartbeat, ..Options::default() } })
+}
+
+/// The codes that the original's channels have.
+fn channel_error(error: ManagerError) -> ApiError {
+    let code = match &error {
+        ManagerError::UnknownStream { .. } => (StatusCode::NOT_FOUND, "ENOENT"),
+        ManagerError::NotRedirected(_) | ManagerError::NoStdin(_) => (StatusCode::FORBIDDEN, "EPERM"),
+        ManagerError::Write { .. } => (StatusCode::INTERNAL_SERVER_ERROR, "EIO"),
+        ManagerError::Refused(_) | ManagerError::NotWritable { .. } | ManagerError::Stopped => return error.into(),
+    };
+    ApiError::new(code.0, code.1, error)
+}
+
+/// Output as frames.
+#[derive(Default)]
+struct Framed {
+    text: Utf8Splitter,
+    /// Ids of our own; a channel's are its own affair.
+    last_id: u64,
+}
+
+impl Framed {
+    fn push(&mut self, kind: Kind, body: &str, messages: &mut VecDeque<Data>) {
+        if !body.is_empty() {
+            self.last_id += 1;
+            messages.push_back(Frame { kind, id: &format!("{:032x}", self.last_id), body }.into());
+        }
+    }
+}
+
+impl Form for Framed {
+    fn chunk(&mut self, chunk: Chunk, messages: &mut VecDeque<Data>) {
+        match chunk {
+            Chunk::Data(data) => {
+                let text = self.text.push(&data);
+                self.push(Kind::Message, &text, messages);
+            }
+            Chunk::Lagged(lost) => {
+                // The rest of a character that was begun is among what was lost.
+                self.finish(messages);
+                self.push(Kind::Lagged, &format!("{{\"lost\": {lost}}}"), messages);
+            }
+        }
+    }
+
+    fn finish(&mut self, messages: &mut VecDeque<Data>) {
+        let text = self.text.finish();
+        self.push(Kind::Message, &text, messages);
+    }
+}
+
+/// Writes the bodies of messages, and answers each.
+struct Writer {
+    /// `None` if the client said that it would only read.
+    input: Option<Stdin>,
+}
+
+impl Receiver for Writer {
+    async fn receive(&mut self, message: Data) -> Vec<Outgoing> {
+        let bytes = message.into_bytes();
+        let answer = match frame::read(&bytes) {
+            Ok((id, body)) => match self.write(bytes.slice_ref(body)).await {
+                Ok(()) => Frame { kind: Kind::Response, id, body: "OK" }.into(),
+                Err(error) => Frame::error(id, &error),
+            },
+            Err(invalid) => {
+                let error = ApiError::new(StatusCode::BAD_REQUEST, "invalid_frame", invalid);
+                Frame::error(Frame::OF_CHANNEL, &error)
+            }
+        };
+        vec![Outgoing::Data(answer)]
+    }
+}
+
+impl Writer {
+    async fn write(&self, body: bytes::Bytes) -> Result<(), ApiError> {
+        let not_writable = || ApiError::new(StatusCode::FORBIDDEN, "EPERM", Mode::ONLY_READS);
+        let input = self.input.as_ref().ok_or_else(not_writable)?;
+        let failed = |error| ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "EIO", error);
+        input.write(body).await.map_err(failed)
+    }
+}

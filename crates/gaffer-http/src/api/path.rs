@@ -1,0 +1,52 @@
+//! What paths name.
+
+use gaffer_core::{JobName, ProcessId};
+use serde::Deserialize;
+use utoipa::IntoParams;
+
+use super::{ApiError, extract::read_pid};
+
+/// A job by its name.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Path)]
+pub(super) struct ByName {
+    /// Name of a job: `name` or `session.name`.
+    name: String,
+}
+
+impl ByName {
+    pub(super) fn job(&self) -> Result<JobName, ApiError> {
+        Ok(self.name.parse()?)
+    }
+}
+
+/// A job by its session and its name in it.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Path)]
+pub(super) struct InSession {
+    /// Name of a session.
+    session: String,
+    /// Name of a job in it, without the session.
+    name: String,
+}
+
+impl InSession {
+    pub(super) fn job(&self) -> Result<JobName, ApiError> {
+        Ok(JobName::new(self.session.parse()?, &self.name)?)
+    }
+}
+
+/// A process by its pid.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Path)]
+pub(super) struct ByPid {
+    /// A process.
+    #[param(value_type = u64, minimum = 1)]
+    pid: String,
+}
+
+impl ByPid {
+    pub(super) fn process(&self) -> Result<ProcessId, ApiError> {
+        read_pid(&self.pid)
+    }
+}

@@ -1,0 +1,87 @@
+//! `/sessions`, `/jobs` and `/jobs/{session}`: what is loaded, by session.
+
+use axum::{extract::State, response::Response};
+use gaffer_core::{JobConfig, JobName, Manager, names::SessionId};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::{
+    ApiError,
+    answer::{self, Done},
+    extract::{Object, Path},
+    schema,
+};
+
+/// Names of sessions.
+#[derive(Serialize, ToSchema)]
+struct Sessions {
+    #[schema(value_type = Vec<String>)]
+    sessions: Vec<SessionId>,
+}
+
+/// Lists the sessions that have jobs.
+#[utoipa::path(get, path = "/sessions", tag = "sessions", responses(
+    (status = 200, description = "in the order in which they came to be", body = Sessions),
+))]
+pub(super) async fn list(State(manager): State<Manager>) -> Result<Response, ApiError> {
+    Ok(answer::object(&Sessions { sessions: manager.sessions().await? }))
+}
+
+/// Names of jobs, as `session.name`.
+#[derive(Serialize, ToSchema)]
+struct Jobs {
+    #[schema(value_type = Vec<String>)]
+    jobs: Vec<JobName>,
+}
+
+/// Lists the jobs of all sessions.
+#[utoipa::path(get, path = "/jobs", tag = "sessions", responses(
+    (status = 200, description = "in the order of loading", body = Jobs),
+))]
+pub(super) async fn jobs(State(manager): State<Manager>) -> Result<Response, ApiError> {
+    Ok(answer::object(&Jobs { jobs: manager.jobs(None).await? }))
+}
+
+/// A session by its name.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Path)]
+pub(super) struct BySession {
+    /// Name of a session.
+    session: String,
+}
+
+/// Names of a session's jobs, as `session.name`.
+#[derive(Serialize, ToSchema)]
+struct Session {
+    #[schema(value_type = String)]
+    sessionid: SessionId,
+    #[schema(value_type = Vec<String>)]
+    jobs: Vec<JobName>,
+}
+
+/// Lists the jobs of a session.
+#[utoipa::path(get, path = "/jobs/{session}", tag = "sessions", params(BySession), responses(
+    (status = 200, description = "in the order of loading", body = Session),
+))]
+pub(super) async fn session(State(manager): State<Manager>, Path(path): Path<BySession>) -> Result<Response, ApiError> {
+    let sessionid = path.session.parse()?;
+    let jobs = manager.jobs(Some(&sessionid)).await?;
+    Ok(answer::object(&Session { sessionid, jobs }))
+}
+
+/// Loads a job into a session, and starts it unless it says `"start": false`.
+#[utoipa::path(post, path = "/jobs/{session}", tag = "sessions", params(BySession),
+    request_body = schema::SessionJob, responses(
+    (status = 200, body = Done),
+    (status = 409, description = "a job of this name is loaded"),
+))]
+pub(super) async fn load(
+    State(manager): State<Manager>,
+    Path(path): Path<BySession>,
+    Object(job): Object,
+) -> Result<Done, ApiError> {
+    let session: SessionId = path.session.parse()?;
+    let read = JobConfig::from_json(&job, None, Some(&session))?;
+    manager.load(read.config).await?;
+    Ok(Done::ignoring(read.ignored))
+}

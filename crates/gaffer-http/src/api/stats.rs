@@ -1,0 +1,181 @@
+//! `/stats`: what processes use, in the shapes of gaffer 0.4.
+
+use std::{
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use axum::{extract::State, response::Response};
+use futures_core::Stream;
+use gaffer_core::{
+    JobName, Manager, ProcessId,
+    api::ProcessInfo,
+    events::{Delivery, EventKind, Notification, Pattern, Subscription},
+    stats::{LegacyProcessStats, StatsSubscription, StatsUpdate, Target},
+    supervisor::Refusal,
+};
+use serde::{Deserialize, Serialize};
+use utoipa::IntoParams;
+
+use super::{
+    Api, ApiError, answer,
+    extract::{Path, Query, read_pid},
+    path::ByName,
+    schema,
+};
+use crate::feed::{self, FeedOptions, FeedQuery, InvalidFeed, Item, Media, Message};
+
+/// A process of a job.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Path)]
+pub(super) struct OfJob {
+    /// Name of a job: `name` or `session.name`.
+    name: String,
+    /// One of its processes.
+    #[param(value_type = u64, minimum = 1)]
+    pid: String,
+}
+
+/// Tells what the processes of each job use, measured over 0.1 s; or again and again, a process at a time.
+///
+/// A feed follows processes that come and go, and tells of each its job as `name`.
+#[utoipa::path(get, path = "/stats", tag = "stats", params(FeedQuery), responses(
+    (status = 200, description = "a list; as a feed, a process a line, or events named `stat`", content(
+        (schema::AllStats = "application/json"),
+        (String = "text/event-stream"),
+    )),
+))]
+pub(super) async fn all(State(api): State<Api>, Query(query): Query<FeedQuery>) -> Result<Response, ApiError> {
+    if let Some(options) = feed_options(query)? {
+        return Ok(feed(api, Target::All, options));
+    }
+    let jobs: Vec<_> = api.manager.stats_all().await?.iter().map(|job| job.legacy()).collect();
+    Ok(answer::list(&jobs))
+}
+
+/// Tells what the processes of a job use, measured over 0.1 s; or again and again, a process at a time.
+///
+/// A feed follows processes that come and go.
+#[utoipa::path(get, path = "/stats/{name}", tag = "stats", params(ByName, FeedQuery), responses(
+    (status = 200, description = "the job; as a feed, a process a line, or events named `stat`", content(
+        (schema::OneJobsStats = "application/json"),
+        (String = "text/event-stream"),
+    )),
+))]
+pub(super) async fn of_job(
+    State(api): State<Api>,
+    Path(path): Path<ByName>,
+    Query(query): Query<FeedQuery>,
+) -> Result<Response, ApiError> {
+    let options = feed_options(query)?;
+    let name = path.job()?;
+    if let Some(options) = options {
+        api.manager.get(&name).await?;
+        return Ok(feed(api, Target::Job(name), options));
+    }
+    Ok(answer::object(&api.manager.stats(&name).await?.legacy()))
+}
+
+/// Tells what a process uses, measured over 0.1 s; or again and again, until it exits.
+#[utoipa::path(get, path = "/stats/{name}/{pid}", tag = "stats", params(OfJob, FeedQuery), responses(
+    (status = 200, description = "the process; as a feed, once a line, or events named `stat`", content(
+        (schema::LegacyProcessStats = "application/json"),
+        (String = "text/event-stream"),
+    )),
+))]
+pub(super) async fn of_process(
+    State(api): State<Api>,
+    Path(path): Path<OfJob>,
+    Query(query): Query<FeedQuery>,
+) -> Result<Response, ApiError> {
+    let options = feed_options(query)?;
+    let pid = read_pid(&path.pid)?;
+    let name: JobName = path.name.parse()?;
+    api.manager.get(&name).await?;
+    if let Some(options) = options {
+        // Before the look, so that no exit is missed after it.
+        let exit = api.manager.subscribe_once(&Pattern::Process(pid, Some(EventKind::Exit)));
+        if !process_of(&api.manager, pid, &name).await?.active {
+            return Err(unknown_process(pid));
+        }
+        let updates = api.manager.monitor(Target::Process(pid));
+        return Ok(respond(api, StatsItems { updates, exit: Some(exit) }, options));
+    }
+    process_of(&api.manager, pid, &name).await?;
+    Ok(answer::object(&api.manager.process_stats(pid).await?.legacy().without_id()))
+}
+
+/// `None` for one look. Stats have no history, as nothing is measured while nobody listens; still, one that does not read
+/// is refused.
+fn feed_options(mut query: FeedQuery) -> Result<Option<FeedOptions>, InvalidFeed> {
+    let is_feed = query.feed.as_deref().is_some_and(|feed| feed != "normal");
+    if !is_feed {
+        query.feed = None;
+    }
+    let options = query.options(Some(FeedOptions::USUAL_HEARTBEAT))?;
+    Ok(is_feed.then_some(options))
+}
+
+async fn process_of(manager: &Manager, pid: ProcessId, name: &JobName) -> Result<ProcessInfo, ApiError> {
+    let process = manager.process(pid).await?;
+    if process.name == *name { Ok(process) } else { Err(unknown_process(pid)) }
+}
+
+fn unknown_process(pid: ProcessId) -> ApiError {
+    gaffer_core::ManagerError::from(Refusal::UnknownProcess(pid)).into()
+}
+
+fn feed(api: Api, target: Target, options: FeedOptions) -> Response {
+    let updates = api.manager.monitor(target);
+    respond(api, StatsItems { updates, exit: None }, options)
+}
+
+fn respond(api: Api, items: StatsItems, options: FeedOptions) -> Response {
+    feed::response(items, options, Media::Json, api.lifetime.closing().clone())
+}
+
+/// What processes use, as a source of feeds.
+struct StatsItems {
+    updates: StatsSubscription,
+    /// Ends the feed of one process.
+    exit: Option<Subscription<std::sync::Arc<Notification>>>,
+}
+
+/// A process of any job: told of are the process and, so that readers of several know whose it is, its job.
+#[derive(Serialize)]
+struct Update {
+    name: String,
+    #[serde(flatten)]
+    stats: LegacyProcessStats,
+}
+
+impl From<StatsUpdate> for Update {
+    fn from(update: StatsUpdate) -> Self {
+        Self { name: update.job.short(), stats: update.stats.legacy() }
+    }
+}
+
+fn item(delivery: Delivery<StatsUpdate>) -> Item {
+    match delivery {
+        Delivery::Item(update) => {
+            // Strings and numbers: it always serialises.
+            let json = serde_json::to_vec(&Update::from(update)).unwrap_or_default();
+            Item::Message(Message { event: "stat".to_owned(), id: None, json: json.into() })
+        }
+        Delivery::Lagged(count) => Item::MessagesLost(count),
+    }
+}
+
+impl Stream for StatsItems {
+    type Item = Item;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Item>> {
+        if let Some(exit) = &mut self.exit
+            && exit.poll_recv(cx).is_ready()
+        {
+            return Poll::Ready(None);
+        }
+        let delivery = self.updates.poll_recv(cx);
+        delivery.map(|delivery| delivery.map(item))
+    }
+}

@@ -1,0 +1,246 @@
+//! `/watch`: what happens to jobs and processes.
+
+use std::{
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use axum::{extract::State, http::StatusCode, response::Response};
+use futures_core::Stream;
+use gaffer_core::events::{Delivery, EventKind, EventStart, EventSubscription, InvalidPattern, Notification, Pattern};
+use serde::Deserialize;
+use utoipa::IntoParams;
+
+use super::{
+    Api, ApiError,
+    extract::{Path, Query},
+    schema,
+};
+use crate::feed::{self, Beginning, FeedId, FeedOptions, FeedQuery, Item, LastEventId, Media, Message, Preceded};
+
+/// Which events.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Path)]
+pub(super) struct OneSegment {
+    /// An event's name, `proc` for those of every job, or a whole pattern such as `proc.web.exit`.
+    p1: String,
+}
+
+/// Whose events.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Path)]
+pub(super) struct TwoSegments {
+    /// `proc`, or `job`.
+    p1: String,
+    /// After `proc`, a job (`name` or `session.name`) or a process (its pid). After `job`, a session, or a job as `session.name`.
+    p2: String,
+}
+
+/// Which events, and whose.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Path)]
+pub(super) struct ThreeSegments {
+    /// `proc`, or `job`.
+    p1: String,
+    /// After `proc`, a job (`name` or `session.name`) or a process (its pid). After `job`, a session, or a job as `session.name`.
+    p2: String,
+    /// An event's name. After `job` and a session, also a job's name.
+    p3: String,
+}
+
+/// Sends every event, under its name and under that of its job.
+#[utoipa::path(get, path = "/watch", tag = "watch", params(FeedQuery, LastEventId), responses(
+    (status = 200, description = "an event, or one a line, or events named by their topics", content(
+        (schema::Event = "application/json"),
+        (String = "text/event-stream"),
+    )),
+))]
+pub(super) async fn everything(
+    State(api): State<Api>,
+    Query(query): Query<FeedQuery>,
+    last: LastEventId,
+) -> Result<Response, ApiError> {
+    watch(api, &[], &query, &last)
+}
+
+/// Sends one kind of event.
+#[utoipa::path(get, path = "/watch/{p1}", tag = "watch", params(OneSegment, FeedQuery, LastEventId), responses(
+    (status = 200, description = "an event, or one a line, or events named by their topics", content(
+        (schema::Event = "application/json"),
+        (String = "text/event-stream"),
+    )),
+))]
+pub(super) async fn one_segment(
+    State(api): State<Api>,
+    Path(path): Path<OneSegment>,
+    Query(query): Query<FeedQuery>,
+    last: LastEventId,
+) -> Result<Response, ApiError> {
+    watch(api, &[path.p1], &query, &last)
+}
+
+/// Sends the events of a job, a process or a session.
+#[utoipa::path(get, path = "/watch/{p1}/{p2}", tag = "watch", params(TwoSegments, FeedQuery, LastEventId), responses(
+    (status = 200, description = "an event, or one a line, or events named by their topics", content(
+        (schema::Event = "application/json"),
+        (String = "text/event-stream"),
+    )),
+))]
+pub(super) async fn two_segments(
+    State(api): State<Api>,
+    Path(path): Path<TwoSegments>,
+    Query(query): Query<FeedQuery>,
+    last: LastEventId,
+) -> Result<Response, ApiError> {
+    watch(api, &[path.p1, path.p2], &query, &last)
+}
+
+/// Sends one kind of event of a job or a process.
+#[utoipa::path(
+    get,
+    path = "/watch/{p1}/{p2}/{p3}",
+    tag = "watch",
+    params(ThreeSegments, FeedQuery, LastEventId), responses(
+    (status = 200, description = "an event, or one a line, or events named by their topics", content(
+        (schema::Event = "application/json"),
+        (String = "text/event-stream"),
+    )),
+))]
+pub(super) async fn three_segments(
+    State(api): State<Api>,
+    Path(path): Path<ThreeSegments>,
+    Query(query): Query<FeedQuery>,
+    last: LastEventId,
+) -> Result<Response, ApiError> {
+    watch(api, &[path.p1, path.p2, path.p3], &query, &last)
+}
+
+fn watch(api: Api, segments: &[String], query: &FeedQuery, last: &LastEventId) -> Result<Response, ApiError> {
+    let options = query.options(Some(FeedOptions::USUAL_HEARTBEAT))?;
+    let pattern = pattern(segments)?;
+    let beginning = Beginning::of(&options, last, api.manager.node());
+    let start = match beginning {
+        Beginning::Now => EventStart::Now,
+        Beginning::Last(count) => EventStart::Last(count),
+        Beginning::After(id) => EventStart::After(id),
+        Beginning::Kept => EventStart::Last(usize::MAX),
+    };
+    let subscription = api.manager.subscribe_from(&pattern, start);
+    let note = if beginning == Beginning::Kept {
+        Some(Beginning::UNKNOWN_ID)
+    } else {
+        subscription
+            .has_gap()
+            .then_some("events may have been lost: those that followed the last event id are not all kept")
+    };
+    let items = EventItems {
+        subscription,
+        node: api.manager.node().into(),
+        of_process: matches!(pattern, Pattern::Process(..)),
+        over: false,
+    };
+    Ok(feed::response(Preceded::new(note.map(Item::Note), items), options, Media::Json, api.lifetime.closing().clone()))
+}
+
+fn pattern(segments: &[String]) -> Result<Pattern, ApiError> {
+    let unknown = |reason: String| ApiError::new(StatusCode::NOT_FOUND, "bad_event_type", reason);
+    // The original took event names in either case.
+    let Some((family, rest)) = segments.split_first().map(|(first, rest)| (first.to_lowercase(), rest)) else {
+        return Ok(Pattern::All);
+    };
+    let mut rest = rest.to_vec();
+    if let ("proc", [name, kind]) = (family.as_str(), &mut rest[..]) {
+        kind.make_ascii_lowercase();
+        if kind.parse::<EventKind>().is_err() {
+            let known = InvalidPattern::UnknownEvent(kind.clone());
+            return Err(unknown(format!("{known}; the events of a job of a session are at /watch/proc/{name}.{kind}")));
+        }
+    }
+    let pattern = [vec![family], rest].concat().join(".");
+    pattern.parse().map_err(|error: InvalidPattern| unknown(error.to_string()))
+}
+
+/// Events as a source of feeds.
+struct EventItems {
+    subscription: EventSubscription,
+    node: Arc<str>,
+    /// Whether it is about one process, of which nothing comes after its exit.
+    of_process: bool,
+    over: bool,
+}
+
+impl EventItems {
+    fn item(&self, delivery: Delivery<Arc<Notification>>) -> Item {
+        match delivery {
+            Delivery::Item(told) => Item::Message(Message {
+                event: told.topic().to_string(),
+                id: Some(FeedId { incarnation: Arc::clone(&self.node), number: told.id() }),
+                json: told.json(),
+            }),
+            Delivery::Lagged(count) => Item::MessagesLost(count),
+        }
+    }
+}
+
+impl Stream for EventItems {
+    type Item = Item;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Item>> {
+        if self.over {
+            return Poll::Ready(None);
+        }
+        let delivery = std::task::ready!(self.subscription.poll_recv(cx));
+        if let Some(Delivery::Item(told)) = &delivery {
+            self.over = self.of_process && told.event().kind == EventKind::Exit;
+        }
+        Poll::Ready(delivery.map(|delivery| self.item(delivery)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(path: &str) -> Result<Pattern, ApiError> {
+        let segments: Vec<String> = path.split('/').filter(|part| !part.is_empty()).map(str::to_owned).collect();
+        pattern(&segments)
+    }
+
+    #[test]
+    fn every_event_is_watched_by_its_name() {
+        for kind in EventKind::ALL {
+            assert_eq!(read(kind.as_str()), Ok(Pattern::Kind(kind)));
+            let of_job = Pattern::Job("web".parse().unwrap(), Some(kind));
+            assert_eq!(read(&format!("proc/web/{kind}")), Ok(of_job));
+        }
+    }
+
+    #[test]
+    fn segments_are_joined_to_a_pattern() {
+        for (path, pattern) in [
+            ("", "."),
+            ("START", "start"),
+            ("proc", "proc"),
+            ("Proc/web", "proc.web"),
+            ("proc/7", "proc.7"),
+            ("proc/7/exit", "proc.7.exit"),
+            ("proc/shop.web/exit", "proc.shop.web.exit"),
+            ("proc.shop.web.exit", "proc.shop.web.exit"),
+            ("job/shop", "job.shop"),
+            ("job/shop/web", "job.shop.web"),
+            ("job/shop.web/exit", "job.shop.web.exit"),
+            ("unload", "delete"),
+        ] {
+            assert_eq!(read(path), Ok(pattern.parse().unwrap()), "{path}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_event_is_refused() {
+        for path in ["spwan", "spawn/web", "proc/web/exti", "proc/a b", "job/s/a b"] {
+            let error = read(path).unwrap_err();
+            assert_eq!(error.code(), "bad_event_type", "{path}");
+        }
+    }
+}

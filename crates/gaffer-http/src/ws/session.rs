@@ -1,0 +1,263 @@
+//! One session, both ways.
+
+use std::{
+    collections::VecDeque,
+    future::poll_fn,
+    pin::Pin,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use futures_core::Stream;
+use futures_util::Sink;
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    time::{Sleep, sleep, timeout},
+};
+use tokio_tungstenite::{
+    WebSocketStream,
+    tungstenite::{
+        Error, Message,
+        error::ProtocolError,
+        protocol::{Role, WebSocketConfig},
+    },
+};
+use tokio_util::sync::CancellationToken;
+use tracing::debug;
+
+use super::{
+    Close, Data, Deaf, Outgoing, Receiver,
+    farewell::{Ending, part},
+    intake::Intake,
+    keep_alive::{Beat, KeepAlive},
+};
+
+/// What a session may cost, and how it is kept alive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// The most bytes of one message, whichever way it goes. Default: 1 MiB.
+    pub max_message: usize,
+    /// After how long a silence the peer is asked for a sign of life; if it gives none it is dropped, after 10 to 30 s. Never
+    /// for `None`. Default: 30 s.
+    pub keep_alive: Option<Duration>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { max_message: 1024 * 1024, keep_alive: Some(Duration::from_secs(30)) }
+    }
+}
+
+/// What is spoken on a websocket.
+#[derive(Debug)]
+pub struct Session<S, R> {
+    /// What is said. It is asked for more only when the peer has room, and the session ends with it.
+    pub source: S,
+    /// Who hears the peer.
+    pub receiver: R,
+    /// Limits and times.
+    pub options: Options,
+}
+
+impl Session<futures_util::stream::Iter<std::array::IntoIter<Outgoing, 2>>, Deaf> {
+    /// A session that says one thing and ends.
+    pub fn refusal(why: Data, close: Close) -> Self {
+        let source = futures_util::stream::iter([Outgoing::Data(why), Outgoing::Close(close)]);
+        Self { source, receiver: Deaf, options: Options::default() }
+    }
+}
+
+/// What is read at once. Each session holds so much all the time, so not more than small messages need.
+const READ_BUFFER: usize = 8 * 1024;
+
+/// Room for pongs beside a message.
+const PONGS: usize = 64 * 1024;
+
+/// Time for the receiver to answer what it was given, when the source has ended.
+const LAST_ANSWERS: Duration = Duration::from_secs(1);
+
+/// Time for the receiver to take what the peer had sent, when the peer is gone.
+const LAST_MESSAGES: Duration = Duration::from_secs(5);
+
+impl<S: Stream<Item = Outgoing> + Unpin, R: Receiver> Session<S, R> {
+    /// Speaks until the end. `kept` is dropped last, when nothing that came on the connection takes memory any more.
+    pub(super) async fn run<Io, K>(self, io: Io, kept: K, closing: CancellationToken)
+    where
+        Io: AsyncRead + AsyncWrite + Unpin,
+    {
+        let limit = self.options.max_message;
+        let config = WebSocketConfig::default()
+            .read_buffer_size(READ_BUFFER)
+            .write_buffer_size(0)
+            .max_write_buffer_size(limit + PONGS)
+            .max_message_size(Some(limit))
+            .max_frame_size(Some(limit));
+        let mut pump = Pump {
+            socket: WebSocketStream::from_raw_socket(io, Role::Server, Some(config)).await,
+            limit,
+            source: Ok(self.source),
+            said: 0,
+            intake: Intake::new(self.receiver),
+            outbox: VecDeque::new(),
+            keep_alive: KeepAlive::new(self.options.keep_alive),
+        };
+        let ending = tokio::select! {
+            biased;
+            () = closing.cancelled() => Ending::Ours(Close::GOING_AWAY),
+            ending = poll_fn(|cx| pump.poll(cx)) => ending,
+        };
+        debug!(?ending, "a websocket session ends");
+        let Pump { socket, source, said, intake, outbox, .. } = pump;
+        drop((source, outbox)); // At once, whatever the peer still does.
+        let intake = (!matches!(ending, Ending::Ours(_))).then_some(intake);
+        part(socket, ending, said, &closing).await;
+        if let Some(mut intake) = intake {
+            let rest = async {
+                while !intake.is_idle() {
+                    drop(poll_fn(|cx| intake.poll(cx)).await);
+                }
+            };
+            tokio::select! {
+                () = closing.cancelled() => {}
+                _ = timeout(LAST_MESSAGES, rest) => {}
+            }
+        }
+        drop(kept);
+    }
+}
+
+struct Pump<Io, S, R> {
+    socket: WebSocketStream<Io>,
+    limit: usize,
+    /// Once it has ended: until when the receiver may still answer.
+    source: Result<S, Pin<Box<Sleep>>>,
+    /// Bytes that were sent, in messages.
+    said: usize,
+    intake: Intake<R>,
+    /// Answers of the receiver that are not sent yet; those to one message.
+    outbox: VecDeque<Outgoing>,
+    keep_alive: KeepAlive,
+}
+
+impl<Io, S, R> Pump<Io, S, R>
+where
+    Io: AsyncRead + AsyncWrite + Unpin,
+    S: Stream<Item = Outgoing> + Unpin,
+    R: Receiver,
+{
+    /// Resolves at the end. Each turn takes one step in each direction, so that none of them starves the others.
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Ending> {
+        loop {
+            let mut steps = [self.poll_receiver(cx).map(Ok), self.poll_read(cx), self.poll_write(cx)];
+            if steps.iter().all(Poll::is_pending) {
+                steps[0] = self.poll_keep_alive(cx);
+                if steps[0].is_pending() {
+                    return Poll::Pending;
+                }
+            }
+            for step in steps {
+                if let Poll::Ready(Err(ending)) = step {
+                    return Poll::Ready(ending);
+                }
+            }
+        }
+    }
+
+    /// Has the receiver take a message, when its last answers are on their way.
+    fn poll_receiver(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if !self.outbox.is_empty() {
+            return Poll::Pending;
+        }
+        self.outbox.extend(ready!(self.intake.poll(cx)));
+        Poll::Ready(())
+    }
+
+    /// Reads a message, if there is room for one.
+    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Ending>> {
+        if !self.intake.has_room() {
+            return Poll::Pending; // The receiver wakes us.
+        }
+        let message = ready!(Pin::new(&mut self.socket).poll_next(cx));
+        self.keep_alive.heard();
+        let data = match message {
+            Some(Ok(Message::Text(text))) => Data::Text(text),
+            Some(Ok(Message::Binary(bytes))) => Data::Binary(bytes),
+            // A ping is answered by the next read or write.
+            Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => return Poll::Ready(Ok(())),
+            Some(Ok(Message::Close(_))) => return Poll::Ready(Err(Ending::Theirs)),
+            Some(Err(error)) => return Poll::Ready(Err(self.ending_of(&error))),
+            None => return Poll::Ready(Err(Ending::Lost)),
+        };
+        self.intake.push(data);
+        Poll::Ready(Ok(()))
+    }
+
+    /// Sends a message, once all before it is out of our hands.
+    fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Ending>> {
+        if let Err(error) = ready!(Pin::new(&mut self.socket).poll_flush(cx)) {
+            return Poll::Ready(Err(self.ending_of(&error)));
+        }
+        let next = match self.outbox.pop_front() {
+            Some(answer) => answer,
+            None => ready!(self.poll_source(cx)),
+        };
+        Poll::Ready(match next {
+            Outgoing::Data(data) => self.send(data),
+            Outgoing::Close(close) => Err(Ending::Ours(close)),
+        })
+    }
+
+    fn poll_source(&mut self, cx: &mut Context<'_>) -> Poll<Outgoing> {
+        if let Ok(source) = &mut self.source {
+            if let Some(outgoing) = ready!(Pin::new(source).poll_next(cx)) {
+                return Poll::Ready(outgoing);
+            }
+            self.source = Err(Box::pin(sleep(LAST_ANSWERS)));
+        }
+        if let Err(time) = &mut self.source
+            && !self.intake.is_idle()
+        {
+            ready!(time.as_mut().poll(cx));
+        }
+        Poll::Ready(Outgoing::Close(Close::NORMAL))
+    }
+
+    fn poll_keep_alive(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Ending>> {
+        let stalled = !self.intake.has_room();
+        Poll::Ready(match ready!(self.keep_alive.poll(cx, stalled)) {
+            Beat::Dead => Err(Ending::Lost),
+            Beat::Ping => match Pin::new(&mut self.socket).poll_flush(cx) {
+                Poll::Ready(_) => self.send(Message::Ping(bytes::Bytes::new())),
+                Poll::Pending => Ok(()), // What waits to be sent does as well.
+            },
+        })
+    }
+
+    /// Hands a message to the socket, which must have been flushed.
+    fn send(&mut self, message: impl Into<Message>) -> Result<(), Ending> {
+        let message = message.into();
+        self.said = self.said.saturating_add(message.len());
+        Pin::new(&mut self.socket).start_send(message).map_err(|error| self.ending_of(&error))
+    }
+
+    fn ending_of(&self, error: &Error) -> Ending {
+        match error {
+            Error::Capacity(_) => Ending::Violation(Close::too_large(self.limit)),
+            Error::Utf8(_) => Ending::Violation(Close::NOT_UTF8),
+            Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => Ending::Lost,
+            Error::Protocol(_) => Ending::Violation(Close::PROTOCOL),
+            Error::WriteBufferFull(_) => Ending::Ours(Close::INTERNAL),
+            Error::ConnectionClosed
+            | Error::AlreadyClosed
+            | Error::Io(_)
+            | Error::Tls(_)
+            | Error::AttackAttempt
+            | Error::Url(_)
+            | Error::Http(_)
+            | Error::HttpFormat(_) => Ending::Lost,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
