@@ -115,16 +115,8 @@ fn refusal(configured: &Configured, error: BindError) -> anyhow::Error {
 
 #[cfg(test)]
 mod tests {
-    use clap::Parser;
-
     use super::*;
-    use crate::settings::Settings;
-
-    fn settings(options: &[&str], ini: &str) -> Result<Settings, String> {
-        let args = Args::try_parse_from(std::iter::once(&"gafferd").chain(options)).unwrap();
-        let config = NodeConfig::parse("gaffer.ini", ini).map_err(|errors| errors.to_string())?;
-        Settings::new(&args, config).map_err(|mistakes| mistakes.to_string())
-    }
+    use crate::settings::tests::settings;
 
     /// Address and backlog of each endpoint.
     fn endpoints(options: &[&str], ini: &str) -> Vec<(String, u32)> {

@@ -80,12 +80,13 @@ fn in_gaffer(config: &NodeConfig, key: &str, problem: &dyn fmt::Display) -> Stri
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use clap::Parser;
 
     use super::*;
 
-    fn settings(options: &[&str], ini: &str) -> Result<Settings, String> {
+    /// What these options and this file come to, or what is said against them.
+    pub(crate) fn settings(options: &[&str], ini: &str) -> Result<Settings, String> {
         let args = Args::try_parse_from(std::iter::once(&"gafferd").chain(options)).unwrap();
         let config = NodeConfig::parse("gaffer.ini", ini).map_err(|errors| errors.to_string())?;
         Settings::new(&args, config).map_err(|mistakes| mistakes.to_string())

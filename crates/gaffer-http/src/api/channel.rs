@@ -21,7 +21,7 @@ use super::{
     Api, ApiError,
     extract::{Path, Query, read_pid},
     path::ByPid,
-    websocket::{BadUpgrade, Ends, Form, Mode, ProcessOutput, Websocket, Wish},
+    websocket::{BadUpgrade, Ends, Form, Mode, ProcessOutput, Websocket, WishQuery},
 };
 use crate::{
     feed::Utf8Splitter,
@@ -41,25 +41,12 @@ pub(super) struct ByStream {
     stream: String,
 }
 
-#[derive(Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-pub(super) struct Wanted {
-    /// `read` (or 1), `write` (2) or `both` (3). Default: both.
-    mode: Option<String>,
-    /// So many of the last lines that the process wrote are sent first, as far as they are kept. Default: 0.
-    #[param(value_type = Option<u32>, maximum = 100_000)]
-    history: Option<String>,
-    /// Seconds after which a silent client is pinged, and dropped if it does not answer; `true` is 60, 0 or `false` never.
-    /// Default: 30.
-    heartbeat: Option<String>,
-}
-
 /// Opens a channel to a process: its first output and its input.
 ///
 /// Messages are frames `V1 <type> <id>`, a NUL and a body. The client sends frames `message`, whose body is written to the
 /// process, and which are answered by a `response` or an `error` with the same id; the process's output comes as frames
 /// `message`; `lagged` says that some of it was lost, as the client was slow. The websocket closes when the process has ended.
-#[utoipa::path(get, path = "/{pid}/channel", tag = "channels", params(ByPid, Wanted), responses(
+#[utoipa::path(get, path = "/{pid}/channel", tag = "channels", params(ByPid, WishQuery), responses(
     (status = 101, description = "the channel is open; it tells all further errors"),
     (status = 400, description = "this is no proper request for a websocket"),
     (status = 403, description = "a web page from elsewhere may not open it"),
@@ -67,7 +54,7 @@ pub(super) struct Wanted {
 pub(super) async fn open(
     State(api): State<Api>,
     Path(path): Path<ByPid>,
-    Query(wanted): Query<Wanted>,
+    Query(wanted): Query<WishQuery>,
     websocket: Result<Websocket, BadUpgrade>,
 ) -> Response {
     speak(&api, path.process(), None, wanted, websocket).await
@@ -77,7 +64,7 @@ pub(super) async fn open(
 ///
 /// An output is read, and the process's input written; an extra pipe is both.
 #[utoipa::path(get, path = "/{pid}/channel/{stream}", operation_id = "open_stream", tag = "channels",
-    params(ByStream, Wanted), responses(
+    params(ByStream, WishQuery), responses(
     (status = 101, description = "the channel is open; it tells all further errors"),
     (status = 400, description = "this is no proper request for a websocket"),
     (status = 403, description = "a web page from elsewhere may not open it"),
@@ -85,7 +72,7 @@ pub(super) async fn open(
 pub(super) async fn open_stream(
     State(api): State<Api>,
     Path(path): Path<ByStream>,
-    Query(wanted): Query<Wanted>,
+    Query(wanted): Query<WishQuery>,
     websocket: Result<Websocket, BadUpgrade>,
 ) -> Response {
     speak(&api, read_pid(&path.pid), Some(&path.stream), wanted, websocket).await
@@ -95,7 +82,7 @@ async fn speak(
     api: &Api,
     pid: Result<ProcessId, ApiError>,
     stream: Option<&str>,
-    wanted: Wanted,
+    wanted: WishQuery,
     websocket: Result<Websocket, BadUpgrade>,
 ) -> Response {
     let websocket = match websocket {
@@ -112,10 +99,10 @@ async fn find(
     manager: &Manager,
     pid: Result<ProcessId, ApiError>,
     stream: Option<&str>,
-    wanted: Wanted,
+    wanted: WishQuery,
 ) -> Result<Session<ProcessOutput<Framed>, Writer>, ApiError> {
     let pid = pid?;
-    let wish = Wish::read(wanted.mode.as_deref(), wanted.heartbeat, wanted.history, Some(USUAL_HEARTBEAT))?;
+    let wish = wanted.read(Some(USUAL_HEARTBEAT))?;
     let ends = Ends::find(manager, pid, stream, &wish).await.map_err(channel_error)?;
     let (source, input) = ends.split(Framed::default());
     let receiver = Writer { input };

@@ -69,11 +69,7 @@ impl std::str::FromStr for Target {
     type Err = ApiError;
 
     fn from_str(text: &str) -> Result<Self, ApiError> {
-        if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
-            read_pid(text).map(Self::Process)
-        } else {
-            Ok(Self::Job(text.parse()?))
-        }
+        if is_digits(text) { read_pid(text).map(Self::Process) } else { Ok(Self::Job(text.parse()?)) }
     }
 }
 
@@ -96,6 +92,11 @@ impl Target {
             }
         }
     }
+}
+
+/// Whether a part of a path is a pid, well written or not, and so no name.
+pub(super) fn is_digits(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// Reads a pid.

@@ -20,12 +20,13 @@ use gaffer_core::ProcessId;
 use tower::ServiceExt;
 use tracing::error;
 
-use super::{ApiError, answer::Whole};
+use super::{ApiError, answer::Whole, extract::is_digits};
 
-/// Names the server, spares who knows an answer its body, and turns a panic of a handler into an answer: the connection and its other requests live on.
+/// Names the server, spares who knows an answer its body, and turns a panic of a handler into an answer: the connection and
+/// its other requests live on.
 pub(super) async fn frame(request: Request, next: Next) -> Response {
     let known = may_be_known(&request).then(|| request.headers().get(header::IF_NONE_MATCH).cloned());
-    let request_line = format!("{} {}", request.method(), request.uri().path());
+    let (method, uri) = (request.method().clone(), request.uri().clone());
     let mut handling = pin!(next.run(request));
     let handled = std::future::poll_fn(|context| {
         // Unwind safe: after a panic the future is not polled again, and what handlers share guards itself.
@@ -35,6 +36,7 @@ pub(super) async fn frame(request: Request, next: Next) -> Response {
         }
     });
     let mut response = handled.await.unwrap_or_else(|panic| {
+        let request_line = format!("{method} {}", uri.path());
         error!(request = request_line, panic = panic_text(&*panic), "a handler panicked; this is a bug in gaffer");
         let reason = "an error inside gaffer; its log has more";
         ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "internal_error", reason).into_response()
@@ -79,7 +81,7 @@ fn panic_text(panic: &(dyn Any + Send)) -> &str {
 /// would match any word, and `POST /nonsense` be told what methods to use instead.
 pub(super) async fn by_pid(routes: Router, request: Request) -> Response {
     let first = request.uri().path().split('/').nth(1).unwrap_or_default();
-    if !first.is_empty() && first.bytes().all(|byte| byte.is_ascii_digit()) {
+    if is_digits(first) {
         routes.oneshot(request).await.into_response()
     } else {
         no_route(request.uri().clone()).await.into_response()

@@ -2,29 +2,13 @@
 
 use axum::{extract::State, response::Response};
 use gaffer_core::Manager;
-use gaffer_core::names::{InvalidJobName, SessionId};
-use serde::Deserialize;
-use utoipa::IntoParams;
 
 use super::{
     ApiError,
     answer::{self, Done},
     extract::Path,
+    path::ByGroup,
 };
-
-/// A group by its name.
-#[derive(Deserialize, IntoParams)]
-#[into_params(parameter_in = Path)]
-pub(super) struct ByGroup {
-    /// Name of a group.
-    group: String,
-}
-
-impl ByGroup {
-    fn session(&self) -> Result<SessionId, InvalidJobName> {
-        self.group.parse()
-    }
-}
 
 /// Lists the groups. One is there as long as it has jobs.
 #[utoipa::path(get, path = "/groups", tag = "groups", responses(

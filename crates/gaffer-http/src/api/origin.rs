@@ -2,7 +2,7 @@
 
 use std::{
     fmt,
-    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    net::{IpAddr, Ipv6Addr},
     str::FromStr,
     sync::LazyLock,
 };
@@ -144,17 +144,18 @@ impl fmt::Display for Origin {
 /// Whether nobody else can have this host resolve to us.
 fn is_own_name(host: &str) -> bool {
     static HOST_NAME: LazyLock<Option<String>> = LazyLock::new(|| gethostname().ok()?.into_string().ok());
-    let bare = host.trim_start_matches('[').trim_end_matches(']');
-    bare.parse::<IpAddr>().is_ok()
+    address(host).is_some()
         || host == "localhost"
         || HOST_NAME.as_deref().is_some_and(|name| name.eq_ignore_ascii_case(host))
 }
 
 fn is_loopback(host: &str) -> bool {
-    let bare = host.trim_start_matches('[').trim_end_matches(']');
-    host == "localhost"
-        || bare.parse::<Ipv4Addr>().is_ok_and(|address| address.is_loopback())
-        || bare.parse::<Ipv6Addr>().is_ok_and(|address| address.is_loopback())
+    host == "localhost" || address(host).is_some_and(|address| address.is_loopback())
+}
+
+/// The address that a host is, if it is one.
+fn address(host: &str) -> Option<IpAddr> {
+    host.trim_start_matches('[').trim_end_matches(']').parse().ok()
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! What paths name.
 
-use gaffer_core::{JobName, ProcessId};
+use gaffer_core::{JobName, ProcessId, names::SessionId};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
@@ -33,6 +33,34 @@ pub(super) struct InSession {
 impl InSession {
     pub(super) fn job(&self) -> Result<JobName, ApiError> {
         Ok(JobName::new(self.session.parse()?, &self.name)?)
+    }
+}
+
+/// A session by its name.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Path)]
+pub(super) struct BySession {
+    /// Name of a session.
+    session: String,
+}
+
+impl BySession {
+    pub(super) fn session(&self) -> Result<SessionId, ApiError> {
+        Ok(self.session.parse()?)
+    }
+}
+
+/// A session by its older word.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Path)]
+pub(super) struct ByGroup {
+    /// Name of a group.
+    group: String,
+}
+
+impl ByGroup {
+    pub(super) fn session(&self) -> Result<SessionId, ApiError> {
+        Ok(self.group.parse()?)
     }
 }
 

@@ -2,13 +2,14 @@
 
 use axum::{extract::State, response::Response};
 use gaffer_core::{JobConfig, JobName, Manager, names::SessionId};
-use serde::{Deserialize, Serialize};
-use utoipa::{IntoParams, ToSchema};
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::{
     ApiError,
     answer::{self, Done},
     extract::{Object, Path},
+    path::BySession,
     schema,
 };
 
@@ -42,14 +43,6 @@ pub(super) async fn jobs(State(manager): State<Manager>) -> Result<Response, Api
     Ok(answer::object(&Jobs { jobs: manager.jobs(None).await? }))
 }
 
-/// A session by its name.
-#[derive(Deserialize, IntoParams)]
-#[into_params(parameter_in = Path)]
-pub(super) struct BySession {
-    /// Name of a session.
-    session: String,
-}
-
 /// Names of a session's jobs, as `session.name`.
 #[derive(Serialize, ToSchema)]
 struct Session {
@@ -64,7 +57,7 @@ struct Session {
     (status = 200, description = "in the order of loading", body = Session),
 ))]
 pub(super) async fn session(State(manager): State<Manager>, Path(path): Path<BySession>) -> Result<Response, ApiError> {
-    let sessionid = path.session.parse()?;
+    let sessionid = path.session()?;
     let jobs = manager.jobs(Some(&sessionid)).await?;
     Ok(answer::object(&Session { sessionid, jobs }))
 }
@@ -80,8 +73,7 @@ pub(super) async fn load(
     Path(path): Path<BySession>,
     Object(job): Object,
 ) -> Result<Done, ApiError> {
-    let session: SessionId = path.session.parse()?;
-    let read = JobConfig::from_json(&job, None, Some(&session))?;
+    let read = JobConfig::from_json(&job, None, Some(&path.session()?))?;
     manager.load(read.config).await?;
     Ok(Done::ignoring(read.ignored))
 }

@@ -22,6 +22,9 @@ use gaffer_core::{
     streams::{Chunk, OutputSubscription, Start, Stdin},
 };
 
+use serde::Deserialize;
+use utoipa::IntoParams;
+
 use super::{Api, ApiError};
 use crate::{
     feed::{FeedOptions, FeedQuery},
@@ -116,21 +119,32 @@ impl FromStr for Mode {
 }
 
 /// What a client says of a websocket in its query, as far as all of them take it.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct WishQuery {
+    /// `read` (or 1), `write` (2) or `both` (3). Default: both.
+    mode: Option<String>,
+    /// So many of the last lines that the process wrote are sent first, as far as they are kept. Default: 0.
+    #[param(value_type = Option<u32>, maximum = 100_000)]
+    history: Option<String>,
+    /// Seconds after which a silent client is pinged, and dropped if it does not answer; `true` is 60, 0 or `false` never.
+    /// Default: 30 on a channel, else never.
+    heartbeat: Option<String>,
+}
+
+impl WishQuery {
+    /// Reads it; `heartbeat` is for who says nothing of it.
+    pub(super) fn read(self, heartbeat: Option<Duration>) -> Result<Wish, ApiError> {
+        let feed = FeedQuery { feed: None, heartbeat: self.heartbeat, history: self.history };
+        let mode = self.mode.as_deref().map_or(Ok(Mode::default()), str::parse);
+        Ok(Wish { feed: feed.options(heartbeat)?, mode: mode? })
+    }
+}
+
+/// What a client wants of a websocket.
 pub(super) struct Wish {
     pub(super) mode: Mode,
     pub(super) feed: FeedOptions,
-}
-
-impl Wish {
-    pub(super) fn read(
-        mode: Option<&str>,
-        heartbeat: Option<String>,
-        history: Option<String>,
-        usual: Option<Duration>,
-    ) -> Result<Self, ApiError> {
-        let feed = FeedQuery { feed: None, heartbeat, history }.options(usual)?;
-        Ok(Self { mode: mode.map_or(Ok(Mode::default()), str::parse)?, feed })
-    }
 }
 
 /// The streams that a websocket joins to its two ways.

@@ -15,7 +15,7 @@ use super::{
     Api, ApiError,
     extract::{Path, Query},
     path::ByPid,
-    websocket::{self, Ends, Exit, Form, Mode, Websocket, Wish},
+    websocket::{self, Ends, Exit, Form, Mode, Websocket, WishQuery},
 };
 use crate::{
     feed::Utf8Splitter,
@@ -27,14 +27,6 @@ use crate::{
 pub(super) struct Wanted {
     /// The output to be read, instead of the first one; or an extra pipe, to be read and written.
     stream: Option<String>,
-    /// `read` (or 1), `write` (2) or `both` (3). Default: both.
-    mode: Option<String>,
-    /// So many of the last lines that the process wrote are sent first, as far as they are kept. Default: 0.
-    #[param(value_type = Option<u32>, maximum = 100_000)]
-    history: Option<String>,
-    /// Seconds after which a silent client is pinged, and dropped if it does not answer; `true` is 60, 0 or `false` never.
-    /// Default: never.
-    heartbeat: Option<String>,
     /// `true` has the output come as binary messages, byte for byte, and not as text. Default: false.
     #[param(value_type = Option<bool>)]
     binary: Option<String>,
@@ -44,7 +36,7 @@ pub(super) struct Wanted {
 ///
 /// What the client says is written to the process, what the process writes is said to the client. The websocket closes when the
 /// process has ended. An error is told as the text of a message, and then with the close code 4000 + `errno`.
-#[utoipa::path(get, path = "/wstreams/{pid}", tag = "streams", params(ByPid, Wanted), responses(
+#[utoipa::path(get, path = "/wstreams/{pid}", tag = "streams", params(ByPid, Wanted, WishQuery), responses(
     (status = 101, description = "the websocket is open; it tells all further errors"),
     (status = 400, description = "this is no proper request for a websocket"),
     (status = 403, description = "a web page from elsewhere may not open it"),
@@ -53,9 +45,10 @@ pub(super) async fn open(
     State(api): State<Api>,
     Path(path): Path<ByPid>,
     Query(wanted): Query<Wanted>,
+    Query(wish): Query<WishQuery>,
     websocket: Websocket,
 ) -> Response {
-    match find(&api.manager, path.process(), wanted).await {
+    match find(&api.manager, path.process(), wanted, wish).await {
         Ok(session) => websocket.speak(session, &api),
         Err(error) => websocket.refuse(&error, Data::Text(websocket::error_text(&error)), &api),
     }
@@ -65,6 +58,7 @@ async fn find(
     manager: &Manager,
     pid: Result<ProcessId, ApiError>,
     wanted: Wanted,
+    wish: WishQuery,
 ) -> Result<Session<websocket::ProcessOutput<Raw>, Writer>, ApiError> {
     let pid = pid?;
     let form = match wanted.binary.as_deref() {
@@ -72,7 +66,7 @@ async fn find(
         Some("true" | "1") => Raw::Binary,
         Some(text) => return Err(ApiError::bad_value(format!("`binary` must be true or false, but is `{text}`"))),
     };
-    let wish = Wish::read(wanted.mode.as_deref(), wanted.heartbeat, wanted.history, None)?;
+    let wish = wish.read(None)?;
     let ends = Ends::find(manager, pid, wanted.stream.as_deref(), &wish).await?;
     let (source, input) = ends.split(form);
     let receiver = Writer { manager: manager.clone(), pid, input };
