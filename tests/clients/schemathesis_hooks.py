@@ -6,7 +6,8 @@ would run any program with them. So each request is looked at last of all, whate
 - A job's `cmd` is one of a few harmless programs, without arguments of the generator's making, as few processes, in the
   scratch folder. Values of a wrong type stay, as they must be refused.
 - Most names are those of a few jobs, so that their number is bounded; most pids are those of processes that run.
-- Feeds are longpolls of what is sure to say something soon: endless answers are the business of other tests.
+- Feeds are longpolls of what is sure to say something soon: endless answers, and those of several lines, are the business of
+  other tests.
 - The jobs that keep talking (see schemathesis.sh) are read, but not stopped, changed or unloaded.
 """
 
@@ -126,6 +127,9 @@ class Narrowing:
         return TALKING_PID + 1
 
     def feed(self):
+        # All that is kept is several lines of JSON, as in a continuous feed.
+        if self.query.get("follow") == "false":
+            self.query.pop("follow")
         if self.query.get("feed") in ("continuous", "eventsource") or (self.query and self.mostly()):
             self.query.update(feed="longpoll")
             for key in ("heartbeat", "history"):

@@ -78,7 +78,9 @@ fn a_page_whose_connection_is_lost_again_and_again_sees_every_line_once() {
     }
     let expected: String = (0..3000).map(|number| format!("line {number}\n")).collect();
     assert_eq!(text, expected);
-    assert!(source.comments().is_empty(), "{:?}", source.comments());
+    // Others tell where lines end.
+    let is_loss = |comment: &String| comment.contains("lost");
+    assert!(!source.comments().iter().any(is_loss), "{:?}", source.comments());
 }
 
 #[test]

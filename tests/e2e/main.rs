@@ -16,6 +16,7 @@ mod http_api;
 mod launch;
 mod life;
 mod load;
+mod manual;
 mod original_0_4;
 mod original_0_5;
 mod sessions;

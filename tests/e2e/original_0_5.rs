@@ -198,7 +198,7 @@ fn jobs_are_loaded_and_unloaded_from_a_file() {
         daemon.until_running(job, 1);
     }
     assert_eq!(gaffer.prints(&["apps"]), "made\ndefault\nother\n");
-    let piped = gaffer.run_with_input(&["load", "-"], &job("four").to_string());
+    let piped = gaffer.run_with_input(&["load", "-"], job("four").to_string());
     assert_eq!(
         (piped.code, piped.stdout),
         (0, format!("'default.four' has been loaded in {url}\n'-' has been loaded\n"))

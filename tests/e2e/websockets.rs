@@ -241,7 +241,7 @@ const ECHOED: &str = "Sent\nReceiving...\nReceived 'ECHO\n'\n";
 fn the_echo_client_does_what_the_manual_shows() {
     let daemon = Daemon::start(ECHO);
     let pid = daemon.until_running("echo", 1)[0];
-    let client = example("echo_client");
+    let client = example("gaffer-http", "echo_client");
     let node = daemon.address().to_string();
     for args in [vec![node.clone()], vec![node, pid.to_string()]] {
         let output = Command::new(&client).args(args).output().unwrap();

@@ -2,6 +2,7 @@
 
 use std::{
     env,
+    ffi::OsString,
     path::{Path, PathBuf},
     process::Command,
     sync::OnceLock,
@@ -38,10 +39,17 @@ pub fn binary(name: &str) -> PathBuf {
     path
 }
 
-/// The path of an example of the HTTP crate, built from the present source.
-pub fn example(name: &str) -> PathBuf {
+/// The `PATH` on which our programs come first.
+pub(crate) fn search_path() -> OsString {
+    let folder = binary("gafferd").parent().unwrap().to_owned();
+    let others = env::var_os("PATH").unwrap_or_default();
+    env::join_paths([folder].into_iter().chain(env::split_paths(&others))).unwrap()
+}
+
+/// The path of an example of a crate, built from the present source.
+pub fn example(package: &str, name: &str) -> PathBuf {
     // Apart from the programs: what only tests and examples need must not be built into those.
-    build(&["--package", "gaffer-http", "--example", name]);
+    build(&["--package", package, "--example", name]);
     profile_dir().join("examples").join(name)
 }
 

@@ -1,98 +1,52 @@
-//! Client programs that others wrote, run against our gafferd.
-//!
-//! `tests/clients/install.sh <folder>` installs them, and the variable `GAFFER_TEST_CLIENTS` names that folder to the tests.
-//! Where it is not set, or where one could not be installed, the tests that need it are skipped.
+//! Client programs, ours and those that others wrote, run against our gafferd.
 
 use std::{
-    collections::BTreeSet,
-    env, fmt,
-    io::Write,
-    os::unix::process::ExitStatusExt,
+    env,
+    ffi::{OsStr, OsString},
     path::{Path, PathBuf},
-    process::{Child, Command, ExitStatus, Stdio},
-    sync::{Mutex, PoisonError},
+    process::{Command, Stdio},
 };
 
-use nix::sys::signal::Signal;
-
-use crate::{Daemon, Line, output::Output, processes, repository, skip, wait_until};
-
-const VARIABLE: &str = "GAFFER_TEST_CLIENTS";
-
-/// A set of clients, as the installer makes it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Environment {
-    /// The original's programs and library, 0.4.4.
-    Gaffer04,
-    /// The original's programs and library, 0.5.2.
-    Gaffer05,
-    /// A Python of today with `websockets`.
-    Modern,
-}
-
-impl Environment {
-    const fn folder(self) -> &'static str {
-        match self {
-            Self::Gaffer04 => "g044",
-            Self::Gaffer05 => "g052",
-            Self::Modern => "modern",
-        }
-    }
-
-    const fn content(self) -> &'static str {
-        match self {
-            Self::Gaffer04 => "gaffer 0.4.4",
-            Self::Gaffer05 => "gaffer 0.5.2",
-            Self::Modern => "Python's websockets",
-        }
-    }
-
-    /// Where it is installed. If it is not, that is said once, with what to do about it.
-    fn locate(self) -> Option<PathBuf> {
-        let folder = env::var_os(VARIABLE).map(PathBuf::from);
-        if let Some(folder) = &folder {
-            // Cargo starts tests in their package's folder, whoever set the variable was probably in the repository's.
-            let environment = repository().join(folder).join(self.folder());
-            if environment.join("bin/python").exists() {
-                return Some(environment);
-            }
-        }
-        static SAID: Mutex<BTreeSet<Environment>> = Mutex::new(BTreeSet::new());
-        if SAID.lock().unwrap_or_else(PoisonError::into_inner).insert(self) {
-            let (content, name) = (self.content(), self.folder());
-            skip(&match folder {
-                Some(folder) => format!("tests with {content}: {} has no {name} that runs", folder.display()),
-                None => format!(
-                    "tests with {content}; to run them: tests/clients/install.sh target/clients && \
-                     {VARIABLE}=target/clients cargo test -p gaffer-tests"
-                ),
-            });
-        }
-        None
-    }
-}
+use crate::{Daemon, Environment, RunningClient, Said, binaries::search_path, binary, repository, terminal::terminal};
 
 /// A client program, ready to be run against one gafferd.
 #[derive(Clone, Debug)]
 pub struct Client {
     program: PathBuf,
     args: Vec<String>,
-    home: PathBuf,
+    env: Vec<(OsString, OsString)>,
     cwd: PathBuf,
-    mark: (&'static str, String),
+    columns: Option<u16>,
 }
 
 impl Client {
-    /// A program of an environment, to be run in the folder of this gafferd. `None`, once it has been said, if it is not
-    /// installed.
-    pub fn of(daemon: &Daemon, environment: Environment, program: &str) -> Option<Self> {
-        let program = environment.locate()?.join("bin").join(program);
+    fn new(daemon: &Daemon, program: PathBuf) -> Self {
         let setup = daemon.setup();
         // Some keep files there.
         let home = daemon.path("client-home");
         std::fs::create_dir_all(&home).unwrap();
-        let mark = (setup.mark(), setup.id().to_owned());
-        Some(Self { program, args: Vec::new(), home, cwd: daemon.path(""), mark })
+        let client = Self { program, args: Vec::new(), env: Vec::new(), cwd: daemon.path(""), columns: None };
+        client.env("HOME", home).env(setup.mark(), setup.id())
+    }
+
+    /// A program of ours, told to connect to where this gafferd serves plain HTTP, to be run in its folder.
+    pub fn ours(daemon: &Daemon, program: &str) -> Self {
+        Self::new(daemon, binary(program)).env("GAFFER_ENDPOINT", format!("http://{}", daemon.address()))
+    }
+
+    /// bash, in which our programs are found, and connect to where this gafferd serves plain HTTP.
+    pub fn bash(daemon: &Daemon) -> Self {
+        let endpoint = format!("http://{}", daemon.address());
+        Self::new(daemon, "bash".into()).env("PATH", search_path()).env("GAFFER_ENDPOINT", endpoint)
+    }
+
+    /// A program of an environment, to be run in the folder of this gafferd. `None`, once it has been said, if it is not
+    /// installed.
+    pub fn of(daemon: &Daemon, environment: Environment, program: &str) -> Option<Self> {
+        let client = Self::new(daemon, environment.locate()?.join("bin").join(program));
+        // What they print is seen when they print it.
+        let client = client.env("PYTHONUNBUFFERED", "1").env("PYTHONIOENCODING", "utf-8");
+        Some(client.env("PYTHONDONTWRITEBYTECODE", "1"))
     }
 
     /// A Python program from `tests/clients`, run with an environment's interpreter.
@@ -108,6 +62,13 @@ impl Client {
         self
     }
 
+    /// Sets a variable in its environment. What the tests were started with for such programs is not there.
+    #[must_use]
+    pub fn env(mut self, name: &str, value: impl AsRef<OsStr>) -> Self {
+        self.env.push((name.into(), value.as_ref().to_owned()));
+        self
+    }
+
     /// Runs it in this folder.
     #[must_use]
     pub fn within(mut self, folder: &Path) -> Self {
@@ -115,25 +76,60 @@ impl Client {
         self
     }
 
-    fn spawn(&self, args: &[&str], stdin: Stdio) -> Child {
+    /// Runs it at a terminal of so many columns: all that it writes is its stdout then.
+    #[must_use]
+    pub fn on_terminal(mut self, columns: u16) -> Self {
+        self.columns = Some(columns);
+        self
+    }
+
+    /// The command as it would be run, with what it reads and writes left as it is.
+    pub fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(&self.program);
         for (name, _) in env::vars_os() {
             let text = name.to_string_lossy();
-            if text.starts_with("GAFFER") || text.starts_with("PYTHON") || text.to_lowercase().ends_with("_proxy") {
+            let of_tests = ["GAFFER", "PYTHON", "NO_COLOR", "CLICOLOR", "COLUMNS", "RUST_"];
+            if of_tests.iter().any(|prefix| text.starts_with(prefix)) || text.to_lowercase().ends_with("_proxy") {
                 command.env_remove(name);
             }
         }
         command.args(&self.args).args(args).current_dir(&self.cwd);
-        command.env("HOME", &self.home).env(self.mark.0, &self.mark.1);
-        // What they print is seen when they print it.
-        command.env("PYTHONUNBUFFERED", "1").env("PYTHONIOENCODING", "utf-8").env("PYTHONDONTWRITEBYTECODE", "1");
-        command.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped());
-        command.spawn().unwrap_or_else(|error| panic!("{} does not start: {error}", self.program.display()))
+        // Some look there whether colours are known; some tell local time.
+        command.env("TERM", "xterm-256color").env("TZ", "UTC");
+        command.envs(self.env.iter().map(|(name, value)| (name, value)));
+        command
+    }
+
+    #[track_caller]
+    fn spawn(&self, args: &[&str], stdin: Stdio) -> RunningClient {
+        let mut command = self.command(args);
+        command.stdin(stdin);
+        let screen = match self.columns {
+            None => {
+                command.stdout(Stdio::piped()).stderr(Stdio::piped());
+                None
+            }
+            Some(columns) => {
+                let (screen, end) = terminal(columns);
+                command.stdout(end.try_clone().unwrap()).stderr(end);
+                Some(screen)
+            }
+        };
+        let child = command.spawn();
+        // With the command our copies of the terminal's end are closed.
+        drop(command);
+        let child = child.unwrap_or_else(|error| panic!("{} does not start: {error}", self.program.display()));
+        RunningClient::new(child, screen, args)
     }
 
     /// Starts it; it runs beside the test.
     pub fn start(&self, args: &[&str]) -> RunningClient {
-        RunningClient::new(self.spawn(args, Stdio::null()), args)
+        self.spawn(args, Stdio::null())
+    }
+
+    /// The same, with a pipe for its stdin.
+    pub fn start_with_pipe(&self, args: &[&str]) -> RunningClient {
+        self.spawn(args, Stdio::piped())
     }
 
     /// Runs it to its end.
@@ -142,13 +138,12 @@ impl Client {
         self.start(args).wait()
     }
 
-    /// Runs it to its end, with this on its stdin.
+    /// Runs it to its end, with this on its stdin, from a pipe.
     #[track_caller]
-    pub fn run_with_input(&self, args: &[&str], input: &str) -> Said {
-        let mut child = self.spawn(args, Stdio::piped());
-        // Little enough for the pipe; and one that does not read it says so in what it prints.
-        let _unread = child.stdin.take().unwrap().write_all(input.as_bytes());
-        RunningClient::new(child, args).wait()
+    pub fn run_with_input(&self, args: &[&str], input: impl AsRef<[u8]>) -> Said {
+        let mut client = self.start_with_pipe(args);
+        client.feed(input);
+        client.wait()
     }
 
     /// Runs it to its end, which must be a good one; what it printed.
@@ -165,81 +160,5 @@ impl Client {
         let said = self.run(args);
         assert_eq!(said.code, 1, "{said}");
         said.stdout + &said.stderr
-    }
-}
-
-/// What a client said until its end.
-#[derive(Clone, Debug)]
-pub struct Said {
-    what: String,
-    /// The exit code; if a signal ended it, 128 and the signal's number.
-    pub code: i32,
-    /// All of stdout.
-    pub stdout: String,
-    /// All of stderr.
-    pub stderr: String,
-}
-
-impl fmt::Display for Said {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: code {}\nstdout:\n{}\nstderr:\n{}", self.what, self.code, self.stdout, self.stderr)
-    }
-}
-
-/// A client that runs. Dropping it ends it.
-#[derive(Debug)]
-pub struct RunningClient {
-    what: String,
-    child: Child,
-    stdout: Output,
-    stderr: Output,
-}
-
-impl RunningClient {
-    fn new(mut child: Child, args: &[&str]) -> Self {
-        let stdout = Output::of(child.stdout.take().unwrap());
-        let stderr = Output::of(child.stderr.take().unwrap());
-        Self { what: args.join(" "), child, stdout, stderr }
-    }
-
-    /// The lines on stdout so far.
-    pub fn lines(&self) -> Vec<Line> {
-        self.stdout.lines()
-    }
-
-    /// Waits for a line on stdout that holds the text.
-    #[track_caller]
-    pub fn until_printed(&self, text: &str) -> Line {
-        let found = self.stdout.find(|line| line.text.contains(text).then(|| line.clone()));
-        found.unwrap_or_else(|| {
-            panic!("{} never printed {text:?}; stdout:\n{}stderr:\n{}", self.what, self.stdout, self.stderr)
-        })
-    }
-
-    /// Sends it a signal.
-    pub fn signal(&self, signal: Signal) {
-        processes::signal(i32::try_from(self.child.id()).unwrap(), signal);
-    }
-
-    /// Waits for its end.
-    #[track_caller]
-    pub fn wait(mut self) -> Said {
-        let status: ExitStatus = wait_until(&format!("{} ends", self.what), || match self.child.try_wait().unwrap() {
-            Some(status) => Ok(status),
-            None => Err(format!("it runs; stdout:\n{}stderr:\n{}", self.stdout, self.stderr)),
-        });
-        self.stdout.finish();
-        self.stderr.finish();
-        let text = |output: &Output| output.lines().into_iter().map(|line| line.text + "\n").collect::<String>();
-        let code = status.code().or_else(|| Some(128 + status.signal()?)).unwrap();
-        Said { what: self.what.clone(), code, stdout: text(&self.stdout), stderr: text(&self.stderr) }
-    }
-}
-
-impl Drop for RunningClient {
-    fn drop(&mut self) {
-        // Both fail if it has ended, which is as good.
-        drop(self.child.kill());
-        drop(self.child.wait());
     }
 }

@@ -6,7 +6,7 @@
 //! - [`Setup`] says how it is started; [`Setup::run`] is for starts that are meant to fail.
 //! - [`http`] speaks HTTP/1.1 over a plain socket, with feeds that are read piece by piece.
 //! - [`EventSource`] reads event streams as browsers do, and comes back when its connection is lost.
-//! - [`Client`] is a client program that others wrote.
+//! - [`Client`] is a client program, one of ours or one that others wrote, on pipes or at a terminal.
 //! - [`processes`] reads `/proc`.
 //! - [`wait_until`] is the only way to wait: for a condition, under one generous [`DEADLINE`] whose failure says what was
 //!   seen instead.
@@ -33,21 +33,26 @@ mod channel;
 mod client;
 mod daemon;
 mod event_source;
+mod foreign;
 pub mod http;
 mod lock;
 mod output;
 pub mod processes;
+mod running;
 mod setup;
+mod terminal;
 mod wait;
 
 pub use authority::{Authority, Identity};
 pub use binaries::{binary, example, repository};
 pub use channel::Channel;
-pub use client::{Client, Environment, RunningClient, Said};
+pub use client::Client;
 pub use daemon::{Daemon, Ended};
 pub use event_source::{EventSource, Message};
+pub use foreign::Environment;
 pub use lock::{Exclusive, heavy};
 pub use output::Line;
+pub use running::{RunningClient, Said};
 pub use setup::{Outcome, Setup};
 pub use wait::{DEADLINE, wait_until};
 

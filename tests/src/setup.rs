@@ -13,7 +13,7 @@ use std::{
 
 use tempfile::TempDir;
 
-use crate::{Daemon, binary, output::Output, processes, wait_until};
+use crate::{Daemon, binaries::search_path, binary, output::Output, processes, wait_until};
 
 /// The variable that marks whatever descends from one gafferd.
 pub(crate) const MARK: &str = "GAFFER_TEST_ID";
@@ -161,18 +161,14 @@ impl Setup {
         });
         stdout.finish();
         stderr.finish();
-        let text = |output: &Output| output.lines().into_iter().map(|line| line.text + "\n").collect::<String>();
         let left: Vec<String> = self.processes().into_iter().map(processes::describe).collect();
         assert!(left.is_empty(), "gafferd ended but left {left:#?}");
         assert_eq!(status.signal(), None, "gafferd was ended by a signal:\n{stderr}");
-        Outcome { code: status.code(), stdout: text(&stdout), stderr: text(&stderr), setup: self }
+        Outcome { code: status.code(), stdout: stdout.text(), stderr: stderr.text(), setup: self }
     }
 
     fn spawn(&self) -> Child {
         let program = binary("gafferd");
-        let folder = program.parent().unwrap().to_owned();
-        let path = env::var_os("PATH").unwrap_or_default();
-        let path = env::join_paths([folder].into_iter().chain(env::split_paths(&path))).unwrap();
         let mut command = match &self.preamble {
             None => Command::new(program),
             Some(script) => {
@@ -192,7 +188,7 @@ impl Setup {
         }
         command
             .env_remove("RUST_LOG")
-            .env("PATH", path)
+            .env("PATH", search_path())
             .env("HOME", self.dir.path())
             .env("XDG_STATE_HOME", self.dir.path());
         command.env(MARK, &self.id).envs(self.env.iter().map(|(name, value)| (name, value)));

@@ -53,6 +53,7 @@ pub mod supervisor;
 mod sync;
 #[cfg(test)]
 mod test_scale;
+pub mod voice;
 
 pub use config::{JobConfig, JobSpec};
 pub use manager::{Manager, ManagerError, ManagerOptions};

@@ -1,9 +1,12 @@
-//! What concerns the program as a whole: inherited descriptors, the descriptor limit, orphans.
+//! What concerns the program as a whole: inherited descriptors, the descriptor limit, orphans, its end.
 //!
 //! These calls change the state of the whole program, so a library never makes them by itself: `gafferd` makes them
 //! first thing in `main`. (The real backend makes the one that it cannot work without, [`become_subreaper`].)
 
-#![expect(unsafe_code, reason = "system calls on descriptors that nothing in the program owns")]
+#![expect(
+    unsafe_code,
+    reason = "system calls on descriptors that nothing in the program owns, and a signal's disposition"
+)]
 
 use std::{
     fs, io,
@@ -15,6 +18,8 @@ use nix::{
     fcntl::{FcntlArg, FdFlag, fcntl},
     sys::resource::{Resource, getrlimit, setrlimit},
 };
+
+use crate::names::Signal;
 
 /// A limit as the kernel keeps it: what counts, and how far it may be raised.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,6 +82,17 @@ pub fn mark_inherited_descriptors_cloexec() -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+/// Ends this program as a signal ends one that does not handle it, so that whoever waits for it sees what it died of. For who had to
+/// do something before.
+#[expect(clippy::exit, reason = "nothing is left to be done, nor anybody to do it")]
+pub fn die_of(signal: Signal) -> ! {
+    // SAFETY: the default disposition runs no code of this program.
+    unsafe { libc::signal(signal.as_raw(), libc::SIG_DFL) };
+    // SAFETY: raise takes an integer.
+    unsafe { libc::raise(signal.as_raw()) };
+    std::process::exit(128 + signal.as_raw()) // One that is ignored, or blocked.
 }
 
 /// Makes this program the parent of its orphaned descendants (a *child subreaper*), so that none gets out of sight.

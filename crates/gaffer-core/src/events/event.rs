@@ -4,6 +4,7 @@ use std::{
     fmt,
     str::FromStr,
     sync::{Arc, OnceLock},
+    time::{SystemTime, UNIX_EPOCH},
 };
 
 use bytes::Bytes;
@@ -149,20 +150,26 @@ pub struct Event {
 #[derive(Debug)]
 pub struct Notification {
     id: u64,
+    time: SystemTime,
     topic: Topic,
     event: Arc<Event>,
     json: OnceLock<Bytes>,
 }
 
 impl Notification {
-    /// Puts an event under a topic. `id` counts the notifications of this node, from 1.
-    pub fn new(id: u64, topic: Topic, event: impl Into<Arc<Event>>) -> Self {
-        Self { id, topic, event: event.into(), json: OnceLock::new() }
+    /// Puts an event that happened at `time` under a topic. `id` counts the notifications of this node, from 1.
+    pub fn new(id: u64, time: SystemTime, topic: Topic, event: impl Into<Arc<Event>>) -> Self {
+        Self { id, time, topic, event: event.into(), json: OnceLock::new() }
     }
 
     /// Counts the notifications of this node, from 1.
     pub fn id(&self) -> u64 {
         self.id
+    }
+
+    /// When it happened, by the host's clock.
+    pub fn time(&self) -> SystemTime {
+        self.time
     }
 
     /// The full topic: `spawn`, or `proc.web.spawn`.
@@ -208,6 +215,12 @@ impl Serialize for Notification {
             }
             Detail::Reason(reason) => map.serialize_entry("reason", reason)?,
         }
+        map.serialize_entry("time", &seconds(self.time))?;
         map.end()
     }
+}
+
+/// Seconds since the epoch, to the millisecond.
+fn seconds(time: SystemTime) -> f64 {
+    time.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis() as f64 / 1000.0
 }

@@ -11,6 +11,7 @@ use std::{
     pin::Pin,
     sync::{Arc, Mutex},
     task::{Context, Poll, ready},
+    time::SystemTime,
 };
 
 use futures_core::Stream;
@@ -59,6 +60,7 @@ struct Past {
 #[derive(Clone)]
 struct Entry {
     first_id: u64,
+    time: SystemTime,
     event: Arc<Event>,
 }
 
@@ -92,7 +94,7 @@ impl Entry {
             Place::Job => Topic::Job(event.job.clone(), event.kind),
             Place::Process => Topic::Process(event.process?.pid, event.kind),
         };
-        Some(Arc::new(Notification::new(self.id(place), topic, Arc::clone(event))))
+        Some(Arc::new(Notification::new(self.id(place), self.time, topic, Arc::clone(event))))
     }
 
     /// Whether the pattern selects this topic of the event: what the emitters do by segments.
@@ -120,8 +122,8 @@ impl Entry {
 }
 
 impl Past {
-    fn keep(&mut self, event: Event) -> Entry {
-        let entry = Entry { first_id: self.last_id + 1, event: Arc::new(event) };
+    fn keep(&mut self, event: Event, time: SystemTime) -> Entry {
+        let entry = Entry { first_id: self.last_id + 1, time, event: Arc::new(event) };
         self.last_id = entry.last_id();
         self.text += entry.text();
         while self.entries.len() >= self.capacity || self.text > MAX_TEXT {
@@ -137,14 +139,14 @@ impl Past {
         entry
     }
 
-    /// The id before that of the last `count` notifications which a pattern selects.
+    /// The id before that of the last `count` notifications which a pattern selects, or before all that are kept.
     fn before_last(&self, count: usize, pattern: &Pattern) -> u64 {
         let Some(skipped) = count.checked_sub(1) else { return self.last_id };
         let mut wanted = self.entries.iter().rev().flat_map(|entry| {
             let places = Place::ALL.into_iter().rev().filter(|place| entry.is_wanted(*place, pattern));
             places.map(|place| entry.id(place))
         });
-        wanted.nth(skipped).map_or(0, |id| id - 1)
+        wanted.nth(skipped).map_or_else(|| self.last_forgotten(pattern), |id| id - 1)
     }
 
     /// Those with a topic behind `id` that a pattern selects.
@@ -154,9 +156,10 @@ impl Past {
         self.entries.range(first..).filter(wanted).cloned().collect()
     }
 
-    fn has_forgotten_after(&self, id: u64, pattern: &Pattern) -> bool {
+    /// The last id that was forgotten among those that a pattern may select; 0 if none was.
+    fn last_forgotten(&self, pattern: &Pattern) -> u64 {
         let [of_jobs, of_processes] = self.forgotten;
-        id < if matches!(pattern, Pattern::Process(..)) { of_processes } else { of_jobs }
+        if matches!(pattern, Pattern::Process(..)) { of_processes } else { of_jobs }
     }
 }
 
@@ -168,11 +171,11 @@ impl Journal {
         Self { events: Emitter::new(queue), process_events: Emitter::new(queue), past: Mutex::new(past) }
     }
 
-    /// Keeps an event, and tells it under each of its topics. Never waits.
-    pub(crate) fn publish(&self, event: Event) {
+    /// Keeps an event that happened at `time`, and tells it under each of its topics. Never waits.
+    pub(crate) fn publish(&self, event: Event, time: SystemTime) {
         let mut aftermath = Aftermath::default(); // Before the lock, so that it is done after it.
         let mut past = lock(&self.past);
-        let entry = past.keep(event);
+        let entry = past.keep(event, time);
         let Event { kind, job, process, .. } = &*entry.event;
         let mut tell = |emitter: &Emitter<_>, segments: &[&str], place| {
             if emitter.has_subscriber(segments)
@@ -205,11 +208,12 @@ impl Journal {
     pub(crate) fn subscribe_from(&self, pattern: &Pattern, start: EventStart) -> EventSubscription {
         let past = lock(&self.past);
         let live = self.subscribe(pattern);
-        let (after, has_gap) = match start {
-            EventStart::Now => return EventSubscription { replay: None, has_gap: false, live },
-            EventStart::Last(count) => (past.before_last(count, pattern), false),
-            EventStart::After(id) => (id, past.has_forgotten_after(id, pattern)),
+        let after = match start {
+            EventStart::Now => past.last_id,
+            EventStart::Last(count) => past.before_last(count, pattern),
+            EventStart::After(id) => id.min(past.last_id),
         };
+        let has_gap = after < past.last_forgotten(pattern);
         let entries = past.after(after, pattern);
         drop(past);
         let pattern = pattern.clone();
@@ -217,7 +221,7 @@ impl Journal {
         let replay = entries.into_iter().flat_map(move |entry| {
             Place::ALL.map(|place| if wanted(&entry, place) { entry.notification(place) } else { None })
         });
-        EventSubscription { replay: Some(Box::new(replay.flatten())), has_gap, live }
+        EventSubscription { after, has_gap, replay: Some(Box::new(replay.flatten())), live: Some(live) }
     }
 
     /// How many subscriptions are open.
@@ -244,21 +248,35 @@ impl Journal {
 /// What it has to tell of the past is fixed when it is made, and costs some bytes an event until it was read. It is a
 /// [`Stream`] as well.
 pub struct EventSubscription {
+    after: u64,
+    has_gap: bool,
     /// `None` once all of it was read.
     replay: Option<Box<Replay>>,
-    has_gap: bool,
-    live: Subscription<Arc<Notification>>,
+    /// `None` if it tells of the past alone.
+    live: Option<Subscription<Arc<Notification>>>,
 }
 
 type Replay = dyn Iterator<Item = Arc<Notification>> + Send + Sync;
 
 impl EventSubscription {
+    /// The id that it begins after: a subscription [after](EventStart::After) it tells the same again, as far as it is still kept.
+    pub fn after(&self) -> u64 {
+        self.after
+    }
+
+    /// The same without what comes: it ends when all was read that was kept as it was made.
+    #[must_use]
+    pub fn kept_only(self) -> Self {
+        Self { live: None, ..self }
+    }
+
     /// Whether something that followed the id of [`EventStart::After`] is not kept any more.
     pub fn has_gap(&self) -> bool {
         self.has_gap
     }
 
-    /// The next notification; `None` once the manager has stopped and all was read.
+    /// The next notification; `None` once all was read and nothing comes: the manager has stopped, or only what is kept was
+    /// asked for.
     ///
     /// # Cancel safety
     ///
@@ -276,12 +294,12 @@ impl EventSubscription {
                 return Poll::Ready(Some(past));
             }
         }
-        self.live.poll_recv(cx)
+        self.live.as_mut().map_or(Poll::Ready(None), |live| live.poll_recv(cx))
     }
 
     /// What is there now, if anything.
     pub fn try_recv(&mut self) -> Option<Delivery<Arc<Notification>>> {
-        self.past().or_else(|| self.live.try_recv())
+        self.past().or_else(|| self.live.as_mut()?.try_recv())
     }
 
     fn past(&mut self) -> Option<Delivery<Arc<Notification>>> {

@@ -1,6 +1,6 @@
 //! Mistakes and warnings, each with its place.
 
-use std::{collections::HashMap, fmt, path::Path, sync::Arc};
+use std::{collections::HashMap, fmt, io, path::Path, sync::Arc};
 
 use super::problem::{Problem, shown};
 
@@ -62,6 +62,15 @@ impl std::error::Error for IniError {}
 /// Shown one a line. After a hundred the reader gives up, and the last entry says so.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IniErrors(pub Vec<IniError>);
+
+impl IniErrors {
+    /// Whether all that is wrong is that there is no file.
+    pub fn is_missing_file(&self) -> bool {
+        let is_missing =
+            |error: &IniError| matches!(error.problem, Problem::Unreadable { kind: io::ErrorKind::NotFound, .. });
+        self.0.iter().all(is_missing)
+    }
+}
 
 impl fmt::Display for IniErrors {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -12,7 +12,8 @@ use super::{
     Place, Problem,
     error::Findings,
     kind::Kind,
-    scanner::{self, Entry, Section},
+    problem::shown,
+    scanner::{self, Dialect, Entry, Section},
 };
 
 /// Most bytes of a configuration, all files together. Ten thousand jobs take about two million.
@@ -21,6 +22,10 @@ const MAX_BYTES: u64 = 16 * 1024 * 1024;
 const MAX_DEPTH: usize = 16;
 /// Most files of a configuration.
 const MAX_FILES: usize = 10_000;
+
+/// gafferd's own.
+const DIALECT: Dialect =
+    Dialect { example: "[gaffer]", is_header: |header| Kind::of(header).is_ok(), quotes: false, shown };
 
 /// Everything that stands in a configuration's files, in the order of reading.
 #[derive(Debug, Default)]
@@ -42,15 +47,21 @@ pub(super) fn read(path: &Path, findings: &mut Findings) -> Source {
     let place = Place::new(path, 0);
     match fs::canonicalize(path).and_then(|real| reader.load(path).map(|bytes| (real, bytes))) {
         Ok((real, bytes)) => reader.take(path, real, bytes, place),
-        Err(error) => {
-            let problem = match too_large(&error) {
-                true => Problem::TooLarge { limit: MAX_BYTES },
-                false => Problem::Unreadable { cause: error.to_string() },
-            };
-            reader.findings.error(&place, None, None, problem);
-        }
+        Err(error) => reader.findings.error(&place, None, None, unreadable_file(&error)),
     }
     reader.source
+}
+
+/// Reads one file that includes nothing. What is wrong is noted.
+pub(super) fn read_alone(path: &Path, dialect: &Dialect, findings: &mut Findings) -> Vec<Section> {
+    let file: Arc<Path> = path.into();
+    match load(path, MAX_BYTES) {
+        Ok(bytes) => scan(&file, &bytes, dialect, findings),
+        Err(error) => {
+            findings.error(&Place { file, line: 0 }, None, None, unreadable_file(&error));
+            Vec::new()
+        }
+    }
 }
 
 /// Reads a text that is in no file; its `include` leads nowhere.
@@ -61,7 +72,7 @@ pub(super) fn parse(name: &str, text: &str, findings: &mut Findings) -> Source {
         findings.error(&Place { file, line: 0 }, None, None, Problem::TooLarge { limit: MAX_BYTES });
         return source;
     }
-    source.sections = scan(&file, text.as_bytes(), findings);
+    source.sections = scan(&file, text.as_bytes(), &DIALECT, findings);
     for (section, entry, _) in includes(&source.sections) {
         if !entry.text().is_empty() {
             findings.error(&entry.place, Some(&section.header), Some(&entry.key), Problem::NoFolder);
@@ -71,9 +82,9 @@ pub(super) fn parse(name: &str, text: &str, findings: &mut Findings) -> Source {
 }
 
 /// Decodes and scans one file.
-fn scan(file: &Arc<Path>, bytes: &[u8], findings: &mut Findings) -> Vec<Section> {
+pub(super) fn scan(file: &Arc<Path>, bytes: &[u8], dialect: &Dialect, findings: &mut Findings) -> Vec<Section> {
     match scanner::decode(bytes) {
-        Ok(text) => scanner::scan(file, text, findings),
+        Ok(text) => scanner::scan(file, text, dialect, findings),
         Err((line, problem)) => {
             findings.error(&Place { file: Arc::clone(file), line }, None, None, problem);
             Vec::new()
@@ -114,12 +125,8 @@ struct Reader<'a> {
 impl Reader<'_> {
     /// The bytes of a file, if they are within what is left of [`MAX_BYTES`].
     fn load(&mut self, path: &Path) -> std::io::Result<Vec<u8>> {
-        let mut bytes = Vec::new();
-        fs::File::open(path)?.take(self.bytes_left + 1).read_to_end(&mut bytes)?;
-        match self.bytes_left.checked_sub(bytes.len() as u64) {
-            Some(left) => self.bytes_left = left,
-            None => return Err(std::io::ErrorKind::FileTooLarge.into()),
-        }
+        let bytes = load(path, self.bytes_left)?;
+        self.bytes_left -= bytes.len() as u64;
         Ok(bytes)
     }
 
@@ -129,7 +136,7 @@ impl Reader<'_> {
         self.known.insert(real.clone(), led_by);
         self.chain.push((real, path.to_owned()));
         self.source.files.push(path.to_owned());
-        let sections = scan(&file, &bytes, self.findings);
+        let sections = scan(&file, &bytes, &DIALECT, self.findings);
         drop(bytes); // Before going deeper: only one file's text is held at a time.
         let folder = path.parent().unwrap_or(Path::new("")).to_owned();
         let found: Vec<(String, Entry, Include)> =
@@ -225,6 +232,21 @@ impl Reader<'_> {
             }
         }
         Ok(())
+    }
+}
+
+/// The bytes of a file, if they are no more than that.
+fn load(path: &Path, most: u64) -> std::io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    fs::File::open(path)?.take(most + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > most { Err(std::io::ErrorKind::FileTooLarge.into()) } else { Ok(bytes) }
+}
+
+/// The problem of a file that was named and cannot be read.
+fn unreadable_file(error: &std::io::Error) -> Problem {
+    match too_large(error) {
+        true => Problem::TooLarge { limit: MAX_BYTES },
+        false => Problem::Unreadable { kind: error.kind(), cause: error.to_string() },
     }
 }
 

@@ -28,6 +28,10 @@ pub(super) enum Kind {
     LookupSsl,
 }
 
+/// What a section may be, for those who wrote something that it may not.
+const EXPECTED: &str = "expected [gaffer], [endpoint:NAME], [process:NAME], [env:NAME], [webhooks], [plugin:NAME], \
+                        [auth], [ssl] or [lookup_ssl]";
+
 /// The words that a header can begin with, and whether a name follows.
 const WORDS: [(&str, bool); 10] = [
     ("gaffer", false),
@@ -56,7 +60,7 @@ impl Kind {
             if word == "DEFAULT" {
                 return Err(Problem::DefaultSection);
             }
-            return Err(Problem::UnknownSection { suggestion: suggestion(word, name) });
+            return Err(Problem::UnknownSection { suggestion: suggestion(word, name), expected: EXPECTED });
         };
         let name = match (takes_name, name.filter(|name| !name.is_empty())) {
             (true, Some(name)) => name.to_owned(),

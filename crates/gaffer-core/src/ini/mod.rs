@@ -6,6 +6,9 @@
 //! the answer is either a whole configuration or every mistake in it, each as `file:line: [section] key: what is
 //! wrong and what would be right`.
 //!
+//! The file of the command line clients, which says how to reach the nodes that their user calls, is read by the same scanner
+//! and with the same care: [`UserFile::read`].
+//!
 //! # Rules of the text
 //!
 //! They are those of Python 3's `configparser`, so that files of the original read as they always did:
@@ -39,6 +42,7 @@ mod node;
 mod problem;
 mod scanner;
 mod settings;
+mod user_file;
 mod value;
 
 #[cfg(test)]
@@ -50,3 +54,4 @@ pub use error::{IniError, IniErrors, Place, Warning};
 pub use node::NodeConfig;
 pub use problem::Problem;
 pub use settings::{LogLevel, Settings};
+pub use user_file::{UserFile, UserNode};

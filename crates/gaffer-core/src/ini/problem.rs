@@ -1,6 +1,6 @@
 //! The ways in which a configuration can be wrong, and their words.
 
-use std::path::PathBuf;
+use std::{io, path::PathBuf};
 
 use super::{InvalidAddress, Place};
 use crate::names::InvalidJobName;
@@ -14,6 +14,8 @@ pub enum Problem {
     /// The file named on the command line cannot be read.
     #[error("cannot be read: {cause}")]
     Unreadable {
+        /// What kind of failure it is.
+        kind: io::ErrorKind,
         /// What the system says.
         cause: String,
     },
@@ -41,10 +43,12 @@ pub enum Problem {
     #[error("holds a NUL character; is it a text file?")]
     Nul,
     /// Keys or other text above all sections.
-    #[error("`{text}` stands before the first section; begin with a header such as `[gaffer]`")]
+    #[error("`{text}` stands before the first section; begin with a header such as `{example}`")]
     BeforeFirstSection {
         /// The line.
         text: String,
+        /// A header that such a file may begin with.
+        example: &'static str,
     },
     /// A line that is neither key nor header.
     #[error(
@@ -128,10 +132,12 @@ pub enum Problem {
         first: Place,
     },
     /// No section of that kind is known.
-    #[error("is not a section of this file; {}", did_you_mean(suggestion.as_deref(), SECTIONS))]
+    #[error("is not a section of this file; {}", did_you_mean(suggestion.as_deref(), expected))]
     UnknownSection {
         /// The header that may have been meant, with its brackets.
         suggestion: Option<String>,
+        /// The sections that such a file may have.
+        expected: &'static str,
     },
     /// `[DEFAULT]` of Python's parser.
     #[error("is not supported: give each key in the section that it is meant for")]
@@ -255,14 +261,27 @@ pub enum Problem {
     /// `include` where no file was read.
     #[error("cannot be followed, because this configuration was not read from a file")]
     NoFolder,
+    /// `[node]`, `[node URL]`: not as a user's file names a node.
+    #[error("must name the node by its URL, in quotes, such as `[node \"http://127.0.0.1:5000\"]`")]
+    NodeHeader,
+    /// Two nodes of one name.
+    #[error("is `{name}`, which is the name of the node at {first} already; give it another")]
+    SameName {
+        /// The name.
+        name: String,
+        /// Where the other one is named.
+        first: Place,
+    },
+    /// A path that begins with `~/`, where nobody knows what that is.
+    #[error("is `{found}`, but there is no home folder: set HOME, or write the whole path")]
+    NoHome {
+        /// The path.
+        found: String,
+    },
     /// The reader gave up.
     #[error("too many mistakes; the rest is not told")]
     TooManyMistakes,
 }
-
-/// What a section may be, for those who wrote something that it may not.
-const SECTIONS: &str = "expected [gaffer], [endpoint:NAME], [process:NAME], [env:NAME], [webhooks], [plugin:NAME], \
-                        [auth], [ssl] or [lookup_ssl]";
 
 /// A suggestion if there is one, else what was expected.
 fn did_you_mean(suggestion: Option<&str>, otherwise: &str) -> String {

@@ -6,7 +6,20 @@
 
 use std::{path::Path, sync::Arc};
 
-use super::{Place, Problem, error::Findings, kind::Kind, problem::shown};
+use super::{Place, Problem, error::Findings, problem::shown};
+
+/// What the scanner must know of the kind of a file.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Dialect {
+    /// A header that such a file may begin with.
+    pub(super) example: &'static str,
+    /// Whether such a file has sections with this text between the brackets.
+    pub(super) is_header: fn(&str) -> bool,
+    /// Whether a header can hold a text in double quotes, where a `]` closes nothing.
+    pub(super) quotes: bool,
+    /// A line as messages quote it.
+    pub(super) shown: fn(&str) -> String,
+}
 
 /// One `[header]` and what stands under it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -86,7 +99,7 @@ enum Under {
 ///
 /// Every line that does not fit is noted in `findings`; the sections are then still good enough to find more mistakes
 /// in, but not to be used.
-pub(super) fn scan(file: &Arc<Path>, text: &str, findings: &mut Findings) -> Vec<Section> {
+pub(super) fn scan(file: &Arc<Path>, text: &str, dialect: &Dialect, findings: &mut Findings) -> Vec<Section> {
     let mut sections: Vec<Section> = Vec::new();
     let mut under = Under::Nothing;
     let mut told_before_first = false;
@@ -113,7 +126,7 @@ pub(super) fn scan(file: &Arc<Path>, text: &str, findings: &mut Findings) -> Vec
         if let Some(continues) = open
             && indented > indentation
         {
-            if let Some(problem) = swallowed_header(content, &sections, continues) {
+            if let Some(problem) = swallowed_header(content, dialect, &sections, continues) {
                 let section = sections.last();
                 let key = section.and_then(|section| section.entries.last()).map(|entry| entry.key.as_str());
                 findings.error(&place, section.map(|section| section.header.as_str()), key, problem);
@@ -126,7 +139,7 @@ pub(super) fn scan(file: &Arc<Path>, text: &str, findings: &mut Findings) -> Vec
         indentation = indented;
         if content.starts_with('[') {
             open = None;
-            under = match header(content) {
+            under = match header(content, dialect) {
                 Ok(header) => {
                     sections.push(Section { header: header.to_owned(), place, entries: Vec::new() });
                     Under::Section
@@ -139,7 +152,7 @@ pub(super) fn scan(file: &Arc<Path>, text: &str, findings: &mut Findings) -> Vec
             continue;
         }
         match (&under, sections.last_mut()) {
-            (Under::Section, Some(section)) => match entry(content, place.clone()) {
+            (Under::Section, Some(section)) => match entry(content, dialect, place.clone()) {
                 Ok(entry) => {
                     section.entries.push(entry);
                     open = Some(Open::Entry);
@@ -152,7 +165,8 @@ pub(super) fn scan(file: &Arc<Path>, text: &str, findings: &mut Findings) -> Vec
             (Under::RefusedHeader, _) => {}
             (Under::Nothing | Under::Section, _) => {
                 if !told_before_first {
-                    findings.error(&place, None, None, Problem::BeforeFirstSection { text: shown(content) });
+                    let text = (dialect.shown)(content);
+                    findings.error(&place, None, None, Problem::BeforeFirstSection { text, example: dialect.example });
                     told_before_first = true; // Once is enough: every key down to the first header has this mistake.
                 }
             }
@@ -179,8 +193,8 @@ fn continued(sections: &mut [Section], open: Open) -> Option<&mut Vec<ValueLine>
 }
 
 /// `configparser` takes an indented header for one more line of the value above. Nobody means that of a header that
-/// gafferd knows; any other text in brackets may well be a part of a value.
-fn swallowed_header(content: &str, sections: &[Section], open: Open) -> Option<Problem> {
+/// such a file has; any other text in brackets may well be a part of a value.
+fn swallowed_header(content: &str, dialect: &Dialect, sections: &[Section], open: Open) -> Option<Problem> {
     let entry = match open {
         Open::Entry => sections.last()?.entries.last()?,
         Open::RefusedLine => return None,
@@ -188,16 +202,21 @@ fn swallowed_header(content: &str, sections: &[Section], open: Open) -> Option<P
     if !content.starts_with('[') {
         return None;
     }
-    let header = header(content).ok()?;
-    Kind::of(header).ok()?;
-    Some(Problem::SwallowedHeader { text: shown(content), began: entry.place.line })
+    let header = header(content, dialect).ok()?;
+    (dialect.is_header)(header).then(|| Problem::SwallowedHeader { text: shown(content), began: entry.place.line })
 }
 
 /// The text between the brackets of a header line.
-fn header(content: &str) -> Result<&str, Problem> {
+fn header<'a>(content: &'a str, dialect: &Dialect) -> Result<&'a str, Problem> {
     let inner = content.strip_prefix('[').unwrap_or(content);
-    let (header, behind) = inner.split_once(']').ok_or_else(|| Problem::OpenHeader { text: shown(content) })?;
-    let behind = behind.trim();
+    let mut quoted = false;
+    let end = inner.find(|character| {
+        quoted ^= dialect.quotes && character == '"';
+        character == ']' && !quoted
+    });
+    // A quote that is not closed is the header's mistake, not the bracket's.
+    let end = end.or_else(|| inner.rfind(']')).ok_or_else(|| Problem::OpenHeader { text: shown(content) })?;
+    let (header, behind) = (&inner[..end], inner[end + 1..].trim());
     // Python's parser drops whatever follows the bracket. A comment there loses nothing.
     if behind.is_empty() || behind.starts_with([';', '#']) {
         Ok(header.trim())
@@ -207,14 +226,14 @@ fn header(content: &str) -> Result<&str, Problem> {
 }
 
 /// Splits a line at its first `=` or `:`.
-fn entry(content: &str, place: Place) -> Result<Entry, Problem> {
-    let position = content.find(['=', ':']).ok_or_else(|| Problem::NoEquals { text: shown(content) })?;
+fn entry(content: &str, dialect: &Dialect, place: Place) -> Result<Entry, Problem> {
+    let position = content.find(['=', ':']).ok_or_else(|| Problem::NoEquals { text: (dialect.shown)(content) })?;
     let (key, rest) = content.split_at(position);
     let key = key.trim_end();
     let mut value = rest.chars();
     let separator = value.next().unwrap_or('=');
     if key.is_empty() {
-        return Err(Problem::NoKey { text: shown(content), separator });
+        return Err(Problem::NoKey { text: (dialect.shown)(content), separator });
     }
     let lines = vec![ValueLine { number: place.line, blank_before: 0, text: value.as_str().trim().to_owned() }];
     Ok(Entry { key: key.to_owned(), place, lines })

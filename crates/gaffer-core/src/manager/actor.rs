@@ -322,7 +322,7 @@ impl<B: Backend> Actor<B> {
 
     fn emit(&self, event: Event) {
         log::event(&event);
-        self.journal.publish(event);
+        self.journal.publish(event, SystemTime::now());
     }
 }
 

@@ -36,7 +36,7 @@ impl FromStr for ProcessId {
 }
 
 /// The kernel's number of a process. The kernel reuses it, so it is never a map key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct OsPid(NonZeroU32);
 

@@ -2,21 +2,23 @@
 
 use std::{sync::Arc, time::Duration};
 
-use serde::{Serialize, Serializer, ser::SerializeMap};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _, ser::SerializeMap};
 
 use super::format::{bytes2human, ctime, tenths};
 use crate::names::{OsPid, ProcessId};
 
 /// What one process of the operating system uses. `None`, on the wire `null`, is what could not be read.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 pub struct Usage {
     /// The kernel's number.
     pub os_pid: OsPid,
     /// Who runs it; the number as text for a user without a name.
+    #[serde(deserialize_with = "text")]
     pub username: Option<Arc<str>>,
     /// Niceness, from -20 (is served first) to 19.
     pub nice: Option<i32>,
     /// The program: the last part of the path that is the first word of its command line.
+    #[serde(deserialize_with = "text")]
     pub cmdline: Option<Arc<str>>,
     /// Processor use in percent of one processor, since the previous reading or, at the first one, since the process
     /// started. Several threads may exceed 100. One decimal.
@@ -28,10 +30,11 @@ pub struct Usage {
     /// Address space in bytes.
     pub vms: Option<u64>,
     /// Processor time since the start, user and system.
+    #[serde(deserialize_with = "seconds")]
     pub cpu_time: Option<Duration>,
     /// When it started, in seconds since the epoch, to a hundredth.
     pub create_time: Option<f64>,
-    /// Its children, by number, with theirs. Deeper than 64 generations nobody looks.
+    /// Its children, by number, with theirs. Deeper than 60 generations nobody looks.
     pub children: Vec<Usage>,
 }
 
@@ -76,7 +79,7 @@ impl Usage {
         map.serialize_entry("mem", &self.mem)?;
         map.serialize_entry("rss", &self.rss)?;
         map.serialize_entry("vms", &self.vms)?;
-        map.serialize_entry("cpu_time", &self.cpu_time.map(|time| time.as_secs_f64()))?;
+        map.serialize_entry("cpu_time", &self.cpu_time.map(Seconds))?;
         map.serialize_entry("ctime", &self.cpu_time.map(ctime))?;
         map.serialize_entry("mem_info1", &self.rss.map(bytes2human))?;
         map.serialize_entry("mem_info2", &self.vms.map(bytes2human))?;
@@ -95,12 +98,39 @@ impl Serialize for Usage {
     }
 }
 
+/// A time as a number of seconds on the wire.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Seconds(pub(super) Duration);
+
+impl Serialize for Seconds {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_f64(self.0.as_secs_f64())
+    }
+}
+
+impl<'de> Deserialize<'de> for Seconds {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let seconds = f64::deserialize(deserializer)?;
+        let invalid = |_| D::Error::custom(format_args!("{seconds} is no number of seconds"));
+        Duration::try_from_secs_f64(seconds).map(Self).map_err(invalid)
+    }
+}
+
+fn seconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
+    Ok(Option::<Seconds>::deserialize(deserializer)?.map(|Seconds(time)| time))
+}
+
+fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Arc<str>>, D::Error> {
+    Ok(Option::<String>::deserialize(deserializer)?.map(Arc::from))
+}
+
 /// What one of gaffer's processes uses.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 pub struct ProcessStats {
     /// Gaffer's number.
     pub pid: ProcessId,
     /// The figures.
+    #[serde(flatten)]
     pub usage: Usage,
 }
 
@@ -136,6 +166,23 @@ mod tests {
             "mem_info2": "4M", "create_time": 1_700_000_000.25, "children": [unknown],
         });
         assert_eq!(serde_json::to_value(&web).unwrap(), expected);
+    }
+
+    #[test]
+    fn what_was_written_reads_as_the_same() {
+        let mut web = stats(3, 4200);
+        web.usage.children.push(Usage::unknown(OsPid::new(4201).unwrap()));
+        web.usage.cpu_time = Some(Duration::new(123_456, 789_012_345));
+        let json = serde_json::to_string(&web).unwrap();
+        assert_eq!(serde_json::from_str::<ProcessStats>(&json).unwrap(), web);
+    }
+
+    #[test]
+    fn a_time_below_zero_is_refused() {
+        let mut json = serde_json::to_value(stats(3, 4200)).unwrap();
+        json["cpu_time"] = (-1.5).into();
+        let error = serde_json::from_value::<ProcessStats>(json).unwrap_err();
+        assert_eq!(error.to_string(), "-1.5 is no number of seconds");
     }
 
     #[test]

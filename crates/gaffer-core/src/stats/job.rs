@@ -1,12 +1,16 @@
 //! What a job's processes use together.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-use super::{figures::ProcessStats, format::tenths, legacy::LegacyProcessStats};
+use super::{
+    figures::ProcessStats,
+    format::tenths,
+    legacy::{LegacyProcessStats, NoProcessId},
+};
 use crate::names::JobName;
 
 /// The processes of a job and their sums. The sums count the processes themselves, without their descendants.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct JobStats {
     /// The job; on the wire with its session, as `session.name`.
     pub name: JobName,
@@ -18,7 +22,7 @@ pub struct JobStats {
 }
 
 /// Sums, largest and smallest over some processes; 0 when there are none.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Totals {
     /// Resident memory of all, in percent of the host's.
     pub mem: f64,
@@ -38,9 +42,10 @@ pub struct Totals {
 
 /// A [`JobStats`] as gaffer 0.4 wrote it: a job of the default session is its bare name, and each process a
 /// [`LegacyProcessStats`]. The sums stay numbers when nothing runs.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LegacyJobStats {
-    name: String,
+    #[serde(serialize_with = "crate::api::short")]
+    name: JobName,
     stats: Vec<LegacyProcessStats>,
     #[serde(flatten)]
     totals: Totals,
@@ -56,10 +61,20 @@ impl JobStats {
     /// The same in the shape of gaffer 0.4.
     pub fn legacy(&self) -> LegacyJobStats {
         LegacyJobStats {
-            name: self.name.short(),
+            name: self.name.clone(),
             stats: self.stats.iter().map(ProcessStats::legacy).collect(),
             totals: self.totals,
         }
+    }
+}
+
+impl TryFrom<LegacyJobStats> for JobStats {
+    type Error = NoProcessId;
+
+    /// Takes the sums as they were written.
+    fn try_from(LegacyJobStats { name, stats, totals }: LegacyJobStats) -> Result<Self, NoProcessId> {
+        let stats: Result<_, _> = stats.into_iter().map(ProcessStats::try_from).collect();
+        Ok(Self { name, stats: stats?, totals })
     }
 }
 
@@ -86,7 +101,7 @@ mod tests {
     use super::*;
     use crate::{
         names::OsPid,
-        stats::{figures::Usage, testing::stats},
+        stats::{figures::Usage, testing::stats, tree::GENERATIONS},
     };
 
     #[test]
@@ -113,5 +128,30 @@ mod tests {
             Totals { mem: 0.6, max_mem: 0.4, min_mem: 0.2, cpu: 62.6, max_cpu: 50.1, min_cpu: 12.5, rss: 3_200_000 };
         assert_eq!(job.totals, expected);
         assert_eq!(serde_json::to_value(job.legacy()).unwrap()["name"], "shop.web");
+    }
+    #[test]
+    fn what_was_written_reads_as_the_same_in_either_shape() {
+        for stats in [Vec::new(), vec![stats(1, 10), stats(2, 20)]] {
+            let mut job = JobStats::new("shop.web".parse().unwrap(), stats);
+            let json = serde_json::to_string(&job).unwrap();
+            assert_eq!(serde_json::from_str::<JobStats>(&json).unwrap(), job);
+            // The old shape does not tell it.
+            job.stats.iter_mut().for_each(|process| process.usage.create_time = None);
+            let json = serde_json::to_string(&job.legacy()).unwrap();
+            let read: LegacyJobStats = serde_json::from_str(&json).unwrap();
+            assert_eq!(JobStats::try_from(read).unwrap(), job);
+        }
+    }
+
+    #[test]
+    fn the_deepest_tree_is_not_too_deep_for_readers_of_json() {
+        let mut usage = Usage::unknown(OsPid::new(99).unwrap());
+        for _ in 0..GENERATIONS {
+            usage = Usage { children: vec![usage], ..Usage::unknown(OsPid::new(99).unwrap()) };
+        }
+        let job = JobStats::new("web".parse().unwrap(), vec![ProcessStats { usage, ..stats(1, 99) }]);
+        let json = serde_json::to_string(&[job.legacy()]).unwrap();
+        let [read]: [LegacyJobStats; 1] = serde_json::from_str(&json).unwrap();
+        assert_eq!(JobStats::try_from(read).unwrap(), job);
     }
 }

@@ -47,7 +47,7 @@ pub use figures::{ProcessStats, Usage};
 pub use format::{bytes2human, ctime};
 pub use host::HostStats;
 pub use job::{JobStats, LegacyJobStats, Totals};
-pub use legacy::LegacyProcessStats;
+pub use legacy::{LegacyProcessStats, LegacyStatsUpdate, NoProcessId};
 pub use monitor::{InvalidInterval, Monitor, StatsSubscription, StatsUpdate};
 pub use roster::{Member, Roster, StatsSource, Target};
 pub use sampler::{Sampler, sample_once};

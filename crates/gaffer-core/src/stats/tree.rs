@@ -9,8 +9,8 @@ use super::{
 use crate::names::OsPid;
 
 /// Generations that are looked at. A chain of forks can be as long as the kernel has numbers; following and writing it
-/// must not take a stack as deep.
-const GENERATIONS: usize = 64;
+/// must not take a stack as deep. As JSON each is two levels more, and many readers take no more than 128.
+pub(super) const GENERATIONS: usize = 60;
 
 /// A process and those of its descendants that lived at the last reading.
 #[derive(Debug)]

@@ -1,7 +1,5 @@
 //! `/{pid}/channel`: the streams of a process as a websocket of [frames](Frame), in which each write is answered.
 
-mod frame;
-
 use std::{collections::VecDeque, time::Duration};
 
 use axum::{
@@ -11,17 +9,17 @@ use axum::{
 };
 use gaffer_core::{
     Manager, ManagerError, ProcessId,
+    api::frame::{Frame, Kind},
     streams::{Chunk, Stdin},
 };
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use self::frame::{Frame, Kind};
 use super::{
     Api, ApiError,
     extract::{Path, Query, read_pid},
     path::ByPid,
-    websocket::{BadUpgrade, Ends, Form, Mode, ProcessOutput, Websocket, WishQuery},
+    websocket::{self, BadUpgrade, Ends, Form, Mode, ProcessOutput, Websocket, WishQuery},
 };
 use crate::{
     feed::Utf8Splitter,
@@ -91,7 +89,7 @@ async fn speak(
     };
     match find(&api.manager, pid, stream, wanted).await {
         Ok(session) => websocket.speak(session, api),
-        Err(error) => websocket.refuse(&error, Frame::error(Frame::OF_CHANNEL, &error), api),
+        Err(error) => websocket.refuse(&error, failed(Frame::OF_CHANNEL, &error), api),
     }
 }
 
@@ -120,6 +118,15 @@ fn channel_error(error: ManagerError) -> ApiError {
     ApiError::new(code.0, code.1, error)
 }
 
+fn frame(kind: Kind, id: &str, body: &str) -> Data {
+    Data::text(Frame::head(kind, id) + body)
+}
+
+/// A frame that says what is wrong.
+fn failed(id: &str, error: &ApiError) -> Data {
+    frame(Kind::Error, id, &websocket::error_text(error))
+}
+
 /// Output as frames.
 #[derive(Default)]
 struct Framed {
@@ -132,7 +139,7 @@ impl Framed {
     fn push(&mut self, kind: Kind, body: &str, messages: &mut VecDeque<Data>) {
         if !body.is_empty() {
             self.last_id += 1;
-            messages.push_back(Frame { kind, id: &format!("{:032x}", self.last_id), body }.into());
+            messages.push_back(frame(kind, &format!("{:032x}", self.last_id), body));
         }
     }
 }
@@ -167,14 +174,14 @@ struct Writer {
 impl Receiver for Writer {
     async fn receive(&mut self, message: Data) -> Vec<Outgoing> {
         let bytes = message.into_bytes();
-        let answer = match frame::read(&bytes) {
-            Ok((id, body)) => match self.write(bytes.slice_ref(body)).await {
-                Ok(()) => Frame { kind: Kind::Response, id, body: "OK" }.into(),
-                Err(error) => Frame::error(id, &error),
+        let answer = match Frame::read_message(&bytes) {
+            Ok(Frame { id, body, .. }) => match self.write(bytes.slice_ref(body)).await {
+                Ok(()) => frame(Kind::Response, id, "OK"),
+                Err(error) => failed(id, &error),
             },
             Err(invalid) => {
                 let error = ApiError::new(StatusCode::BAD_REQUEST, "invalid_frame", invalid);
-                Frame::error(Frame::OF_CHANNEL, &error)
+                failed(Frame::OF_CHANNEL, &error)
             }
         };
         vec![Outgoing::Data(answer)]
@@ -187,5 +194,17 @@ impl Writer {
         let input = self.input.as_ref().ok_or_else(not_writable)?;
         let failed = |error| ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "EIO", error);
         input.write(body).await.map_err(failed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_is_a_frame_with_the_usual_body() {
+        let error = ApiError::new(StatusCode::FORBIDDEN, "EPERM", "no");
+        let text = r#"{"errno":403,"error":"EPERM","reason":"no"}"#;
+        assert_eq!(failed(Frame::OF_CHANNEL, &error), Data::text(format!("V1 error gaffer_error\0{text}")));
     }
 }

@@ -11,8 +11,8 @@ use axum::{
 
 use super::{ApiError, Origins};
 
-/// What a page may do, as gaffer always had it.
-const GRANTED: [(HeaderName, HeaderValue); 4] = [
+/// What a page may do: as gaffer always had it, and also read where an event stream begins.
+const GRANTED: [(HeaderName, HeaderValue); 5] = [
     (header::ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("POST, GET, PUT, DELETE, OPTIONS")),
     (header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("86400")),
     (
@@ -21,6 +21,7 @@ const GRANTED: [(HeaderName, HeaderValue); 4] = [
             "X-Requested-With, X-HTTP-Method-Override, Content-Type, Accept, Authorization, X-Api-Key, Last-Event-ID",
         ),
     ),
+    (header::ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static("Last-Event-ID")),
     (header::ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true")),
 ];
 

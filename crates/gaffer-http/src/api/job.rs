@@ -3,6 +3,7 @@
 use axum::{extract::State, http::StatusCode, response::Response};
 use gaffer_core::{
     JobConfig, Manager, ManagerError, ProcessId,
+    api::JobStatus,
     config::{FieldError, InvalidConfig},
     names::Signal,
     supervisor::{Refusal, Scale},
@@ -20,14 +21,14 @@ use super::{
     path::InSession,
     pids::Pids,
     schema,
-    status::Status,
 };
 
 /// A job as it stands, and its configuration.
 #[derive(Serialize, ToSchema)]
 struct Detail {
-    #[serde(flatten)]
-    status: Status,
+    #[serde(flatten, with = "schema::JobStatus")]
+    #[schema(value_type = schema::JobStatus)]
+    status: JobStatus,
     /// One-off processes among those that run.
     running_out: usize,
     /// Those that are kept alive, oldest first, then the one-off ones.
@@ -67,7 +68,7 @@ pub(super) async fn detail(State(manager): State<Manager>, Path(path): Path<InSe
     Ok(answer::object(&Detail {
         running_out: info.running_out,
         processes: [info.pids.as_slice(), &info.once].concat(),
-        status: Status::from(info).with_full_name(&name).with_usage(&stats.totals),
+        status: JobStatus { cpu: Some(stats.totals.cpu), rss: Some(stats.totals.rss), ..info.into() },
         config: in_session(&config),
     }))
 }

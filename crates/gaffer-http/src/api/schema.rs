@@ -6,7 +6,8 @@
 
 use std::collections::HashMap;
 
-use gaffer_core::config::MAX_PROCESSES;
+use gaffer_core::{JobName, ProcessId, config::MAX_PROCESSES};
+use serde::Serialize;
 use utoipa::ToSchema;
 
 /// A job (process template): what to launch, how, and how many.
@@ -145,6 +146,47 @@ pub(super) struct LastExit {
     term_signal: i32,
 }
 
+/// A job as it stands.
+///
+/// The core writes it by the short name. For the family of sessions this writes it by the whole one.
+#[derive(Serialize, ToSchema)]
+#[serde(remote = "gaffer_core::api::JobStatus")]
+pub(super) struct JobStatus {
+    /// `name`, or `session.name`.
+    #[schema(value_type = String)]
+    name: JobName,
+    /// Whether at least one process runs.
+    active: bool,
+    /// Processes that are not wholly gone.
+    running: usize,
+    /// How many processes the job wants.
+    max_processes: u32,
+    #[schema(value_type = JobState)]
+    state: gaffer_core::api::JobState,
+    /// Oldest first.
+    #[schema(value_type = Vec<u64>)]
+    pids: Vec<ProcessId>,
+    /// Seconds since the oldest process was launched.
+    #[schema(required)]
+    uptime: Option<f64>,
+    /// Launches that replaced a process which exited unasked or did not start.
+    restarts: u64,
+    /// How its last process ended.
+    #[schema(required, value_type = Option<LastExit>)]
+    last_exit: Option<gaffer_core::api::LastExit>,
+    /// Why it does not run as it should, if it does not.
+    #[schema(required)]
+    cause: Option<String>,
+    /// What its processes use together, in percent of one processor over 0.1 s; where it was measured.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    cpu: Option<f64>,
+    /// Their resident memory in bytes; where it was measured.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    rss: Option<u64>,
+}
+
 /// What the processes of a job use, and their sums. The sums leave descendants out.
 #[derive(ToSchema)]
 #[schema(as = JobStats)]
@@ -265,6 +307,8 @@ pub(super) struct Event {
     /// Of `flap` and `spawn_error`: why.
     #[schema(nullable = false)]
     reason: Option<String>,
+    /// When it happened: seconds since the epoch.
+    time: f64,
 }
 
 /// A job of a session.

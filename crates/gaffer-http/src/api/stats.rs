@@ -11,10 +11,10 @@ use gaffer_core::{
     JobName, Manager, ProcessId,
     api::ProcessInfo,
     events::{Delivery, EventKind, Notification, Pattern, Subscription},
-    stats::{LegacyProcessStats, StatsSubscription, StatsUpdate, Target},
+    stats::{StatsSubscription, StatsUpdate, Target},
     supervisor::Refusal,
 };
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use utoipa::IntoParams;
 
 use super::{
@@ -106,13 +106,16 @@ pub(super) async fn of_process(
 }
 
 /// `None` for one look. Stats have no history, as nothing is measured while nobody listens; still, one that does not read
-/// is refused.
+/// is refused, and so is a feed of nothing else.
 fn feed_options(mut query: FeedQuery) -> Result<Option<FeedOptions>, InvalidFeed> {
     let is_feed = query.feed.as_deref().is_some_and(|feed| feed != "normal");
     if !is_feed {
         query.feed = None;
     }
     let options = query.options(Some(FeedOptions::USUAL_HEARTBEAT))?;
+    if is_feed && options.kept_only {
+        return Err(InvalidFeed::NothingKept);
+    }
     Ok(is_feed.then_some(options))
 }
 
@@ -141,25 +144,11 @@ struct StatsItems {
     exit: Option<Subscription<std::sync::Arc<Notification>>>,
 }
 
-/// A process of any job: told of are the process and, so that readers of several know whose it is, its job.
-#[derive(Serialize)]
-struct Update {
-    name: String,
-    #[serde(flatten)]
-    stats: LegacyProcessStats,
-}
-
-impl From<StatsUpdate> for Update {
-    fn from(update: StatsUpdate) -> Self {
-        Self { name: update.job.short(), stats: update.stats.legacy() }
-    }
-}
-
 fn item(delivery: Delivery<StatsUpdate>) -> Item {
     match delivery {
         Delivery::Item(update) => {
             // Strings and numbers: it always serialises.
-            let json = serde_json::to_vec(&Update::from(update)).unwrap_or_default();
+            let json = serde_json::to_vec(&update.legacy()).unwrap_or_default();
             Item::Message(Message { event: "stat".to_owned(), id: None, json: json.into() })
         }
         Delivery::Lagged(count) => Item::MessagesLost(count),

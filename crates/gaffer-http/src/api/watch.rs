@@ -8,7 +8,10 @@ use std::{
 
 use axum::{extract::State, http::StatusCode, response::Response};
 use futures_core::Stream;
-use gaffer_core::events::{Delivery, EventKind, EventStart, EventSubscription, InvalidPattern, Notification, Pattern};
+use gaffer_core::{
+    api::feed::MAYBE_LOST,
+    events::{Delivery, EventKind, EventStart, EventSubscription, InvalidPattern, Notification, Pattern},
+};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
@@ -17,7 +20,7 @@ use super::{
     extract::{Path, Query},
     schema,
 };
-use crate::feed::{self, Beginning, FeedId, FeedOptions, FeedQuery, Item, LastEventId, Media, Message, Preceded};
+use crate::feed::{self, Beginning, FeedId, FeedOptions, FeedQuery, Item, LastEventId, Media, Message, Preceded, Seen};
 
 /// Which events.
 #[derive(Deserialize, IntoParams)]
@@ -54,7 +57,7 @@ pub(super) struct ThreeSegments {
     (status = 200, description = "an event, or one a line, or events named by their topics", content(
         (schema::Event = "application/json"),
         (String = "text/event-stream"),
-    )),
+    ), headers(("Last-Event-ID" = String, description = "of events: where they begin"))),
 ))]
 pub(super) async fn everything(
     State(api): State<Api>,
@@ -69,7 +72,7 @@ pub(super) async fn everything(
     (status = 200, description = "an event, or one a line, or events named by their topics", content(
         (schema::Event = "application/json"),
         (String = "text/event-stream"),
-    )),
+    ), headers(("Last-Event-ID" = String, description = "of events: where they begin"))),
 ))]
 pub(super) async fn one_segment(
     State(api): State<Api>,
@@ -85,7 +88,7 @@ pub(super) async fn one_segment(
     (status = 200, description = "an event, or one a line, or events named by their topics", content(
         (schema::Event = "application/json"),
         (String = "text/event-stream"),
-    )),
+    ), headers(("Last-Event-ID" = String, description = "of events: where they begin"))),
 ))]
 pub(super) async fn two_segments(
     State(api): State<Api>,
@@ -105,7 +108,7 @@ pub(super) async fn two_segments(
     (status = 200, description = "an event, or one a line, or events named by their topics", content(
         (schema::Event = "application/json"),
         (String = "text/event-stream"),
-    )),
+    ), headers(("Last-Event-ID" = String, description = "of events: where they begin"))),
 ))]
 pub(super) async fn three_segments(
     State(api): State<Api>,
@@ -123,24 +126,27 @@ fn watch(api: Api, segments: &[String], query: &FeedQuery, last: &LastEventId) -
     let start = match beginning {
         Beginning::Now => EventStart::Now,
         Beginning::Last(count) => EventStart::Last(count),
-        Beginning::After(id) => EventStart::After(id),
+        Beginning::After(id) | Beginning::At(id) => EventStart::After(id),
         Beginning::Kept => EventStart::Last(usize::MAX),
     };
     let subscription = api.manager.subscribe_from(&pattern, start);
+    let node: Arc<str> = api.manager.node().into();
+    let begins = Seen::UpTo(FeedId { incarnation: Arc::clone(&node), number: subscription.after() });
     let note = if beginning == Beginning::Kept {
         Some(Beginning::UNKNOWN_ID)
     } else {
-        subscription
-            .has_gap()
-            .then_some("events may have been lost: those that followed the last event id are not all kept")
+        subscription.has_gap().then_some(MAYBE_LOST)
     };
     let items = EventItems {
-        subscription,
-        node: api.manager.node().into(),
+        subscription: if options.kept_only { subscription.kept_only() } else { subscription },
+        node,
         of_process: matches!(pattern, Pattern::Process(..)),
         over: false,
     };
-    Ok(feed::response(Preceded::new(note.map(Item::Note), items), options, Media::Json, api.lifetime.closing().clone()))
+    let items = Preceded::new(note.map(Item::Note), items);
+    let mut response = feed::response(items, options, Media::Json, api.lifetime.closing().clone());
+    Beginning::tell(&mut response, &options, &begins);
+    Ok(response)
 }
 
 fn pattern(segments: &[String]) -> Result<Pattern, ApiError> {

@@ -135,7 +135,7 @@ pub(super) struct WishQuery {
 impl WishQuery {
     /// Reads it; `heartbeat` is for who says nothing of it.
     pub(super) fn read(self, heartbeat: Option<Duration>) -> Result<Wish, ApiError> {
-        let feed = FeedQuery { feed: None, heartbeat: self.heartbeat, history: self.history };
+        let feed = FeedQuery { feed: None, heartbeat: self.heartbeat, history: self.history, follow: None };
         let mode = self.mode.as_deref().map_or(Ok(Mode::default()), str::parse);
         Ok(Wish { feed: feed.options(heartbeat)?, mode: mode? })
     }

@@ -220,11 +220,13 @@ mod tests {
         feed.output(b"\xe2\x82");
         feed.items = None;
         assert_eq!(feed.content_type, "text/event-stream");
-        assert_eq!(feed.next().await.as_deref(), Some("event: out\r\nid: n-3\r\ndata: caf\r\n\r\n"));
+        let open = "event: out\r\nid: n-3\r\ndata: caf\r\n: no line break\r\n\r\n";
+        assert_eq!(feed.next().await.as_deref(), Some(open));
         assert_eq!(feed.next().await.as_deref(), Some("event: out\r\nid: n-5\r\ndata: é\r\n\r\n"));
-        assert_eq!(feed.next().await.as_deref(), Some("event: out\r\ndata: \u{FFFD}\r\n\r\n"));
+        let cut = "event: out\r\ndata: \u{FFFD}\r\n: no line break\r\n\r\n";
+        assert_eq!(feed.next().await.as_deref(), Some(cut));
         assert_eq!(feed.next().await.as_deref(), Some(": 7 bytes of out lost\r\n\r\n"));
-        assert_eq!(feed.next().await.as_deref(), Some("event: out\r\ndata: \u{FFFD}\r\n\r\n"));
+        assert_eq!(feed.next().await.as_deref(), Some(cut));
         assert_eq!(feed.next().await, None);
     }
 
@@ -235,14 +237,17 @@ mod tests {
         feed.output(b"\n");
         feed.output(b"next\n");
         feed.items = None;
-        assert_eq!(feed.next().await.as_deref(), Some("event: out\r\nid: n-7\r\ndata: prompt>\r\n\r\n"));
+        let prompt = "event: out\r\nid: n-7\r\ndata: prompt>\r\n: no line break\r\n\r\n";
+        assert_eq!(feed.next().await.as_deref(), Some(prompt));
+        assert_eq!(feed.next().await.as_deref(), Some(": line break of out\r\n\r\n"));
         assert_eq!(feed.next().await.as_deref(), Some("event: out\r\nid: n-12\r\ndata: next\r\n\r\n"));
         assert_eq!(feed.next().await, None);
 
         let mut resumed = Feed::new(Media::Bytes, "eventsource", None);
         resumed.item(Item::Resumed("out".parse().unwrap()));
         resumed.output(b"\nnext\n");
-        assert_eq!(resumed.next().await.as_deref(), Some("event: out\r\nid: n-5\r\ndata: next\r\n\r\n"));
+        let next = "event: out\r\nid: n-5\r\ndata: next\r\n: after a line break\r\n\r\n";
+        assert_eq!(resumed.next().await.as_deref(), Some(next));
     }
 
     #[tokio::test]

@@ -3,7 +3,10 @@
 use std::collections::VecDeque;
 
 use bytes::{BufMut, Bytes, BytesMut};
-use gaffer_core::names::StreamLabel;
+use gaffer_core::{
+    api::feed::{self, AFTER_LINE_BREAK, HEARTBEAT, LINE_BREAK, NO_LINE_BREAK},
+    names::StreamLabel,
+};
 
 use super::{FeedId, FeedKind, Item, Media, Output, sse, transcript::Transcript};
 
@@ -29,27 +32,33 @@ impl Encoder {
             }
             (Item::Message(message), FeedKind::EventSource) => {
                 let json = String::from_utf8_lossy(&message.json);
-                chunks.push_back(sse::event(&message.event, message.id.as_ref(), &json));
+                chunks.push_back(sse::event(&message.event, message.id.as_ref(), &json, &[]));
             }
             (Item::MessagesLost(count), FeedKind::Continuous) => {
                 chunks.push_back(with_line_end(format!("{{\"lagged\":{count}}}").as_bytes()));
             }
             (Item::MessagesLost(count), FeedKind::EventSource) => {
-                chunks.push_back(sse::comment(&format!("{count} events lost")));
+                chunks.push_back(sse::comment(&feed::events_lost(count)));
             }
             (Item::Output(output), FeedKind::Longpoll | FeedKind::Continuous) => {
                 chunks.extend((!output.data.is_empty()).then_some(output.data));
             }
             (Item::Output(Output { label, data, end }), FeedKind::EventSource) => {
                 let Some(text) = self.transcript(&label).push(&data) else { return };
+                if text.text.is_empty() {
+                    chunks.push_back(sse::comment(&format!("{LINE_BREAK} of {label}")));
+                    return;
+                }
                 let id = end.map(|end| FeedId { number: end.number.saturating_sub(text.open), ..end });
-                chunks.push_back(sse::event(label.as_str(), id.as_ref(), &text.text));
+                let notes = [(text.ends_last, AFTER_LINE_BREAK), (!text.ends_line(), NO_LINE_BREAK)];
+                let notes: Vec<&str> = notes.into_iter().filter_map(|(holds, note)| holds.then_some(note)).collect();
+                chunks.push_back(sse::event(label.as_str(), id.as_ref(), &text.text, &notes));
             }
             (Item::OutputLost(label, count), FeedKind::EventSource) => {
                 // The rest of a character that was begun is among what was lost.
                 let text = self.transcript(&label).break_off();
-                chunks.extend(text.map(|text| sse::event(label.as_str(), None, &text)));
-                chunks.push_back(sse::comment(&format!("{count} bytes of {label} lost")));
+                chunks.extend(text.map(|text| sse::event(label.as_str(), None, &text, &[NO_LINE_BREAK])));
+                chunks.push_back(sse::comment(&feed::bytes_lost(count, &label)));
             }
             (Item::Resumed(label), FeedKind::EventSource) => self.transcript(&label).resume(),
             (Item::Note(text), FeedKind::EventSource) => chunks.push_back(sse::comment(text)),
@@ -62,14 +71,14 @@ impl Encoder {
     /// Appends what was held back, once nothing more comes.
     pub(super) fn finish(&mut self, chunks: &mut VecDeque<Bytes>) {
         for (label, mut transcript) in std::mem::take(&mut self.transcripts) {
-            chunks.extend(transcript.break_off().map(|text| sse::event(label.as_str(), None, &text)));
+            chunks.extend(transcript.break_off().map(|text| sse::event(label.as_str(), None, &text, &[NO_LINE_BREAK])));
         }
     }
 
     /// A sign of life.
     pub(super) fn heartbeat(&self) -> Bytes {
         match (self.kind, self.media) {
-            (FeedKind::EventSource, _) => sse::comment("hb"),
+            (FeedKind::EventSource, _) => sse::comment(HEARTBEAT),
             (_, Media::Bytes) => Bytes::from_static(b"\n"),
             (_, Media::Json) => Bytes::from_static(b"\r\n"),
         }

@@ -25,12 +25,24 @@
 //! end of a chunk opens no further `data` line; one at the beginning that ends the line sent last is left out; and a chunk that is
 //! nothing but that makes no event. Characters are never split, and what is no UTF-8 becomes U+FFFD.
 //!
+//! Who wants the very lines heeds [comments](gaffer_core::api::feed), which all others skip: an event whose text does not end in
+//! a line break says so after its data, and what was left out of its beginning is told there, too; a chunk that is nothing but
+//! that line break is a comment alone.
+//!
 //! # Going on
 //!
 //! The `id` of an event is `<incarnation>-<number>`. Of a message, the number counts messages. Of output, it is the position behind the
 //! bytes that the event tells, in bytes since the process began: without the line break at its end, and without a character that
 //! is not complete yet, so that whoever goes on there gets that character whole and no empty line for that break.
 //! [`Beginning`] reads where a feed is to begin.
+//!
+//! Before the first event a reader has no id. So the head of an event stream says where that begins, as the header `Last-Event-ID`,
+//! which is sent back as an id is ([`Seen`]). That reader is told the same from there on, and of output every line break.
+//!
+//! # What is kept alone
+//!
+//! With `follow=false` ([`FeedOptions::kept_only`]) a source is to end when it has told what was kept as it was made. A `longpoll`,
+//! which would end after the first item, then is a `continuous` feed.
 
 mod beginning;
 mod body;
@@ -45,7 +57,7 @@ mod transcript;
 
 pub use beginning::{Beginning, LastEventId};
 pub use body::response;
-pub use id::FeedId;
+pub use id::{FeedId, Seen};
 pub use item::{Item, Media, Message, Output};
 pub use options::{FeedKind, FeedOptions, FeedQuery, InvalidFeed};
 pub use preceded::Preceded;

@@ -2,6 +2,7 @@
 
 use std::{str::FromStr, time::Duration};
 
+use gaffer_core::api::MOST_HISTORY;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
@@ -27,8 +28,14 @@ pub enum InvalidFeed {
     #[error("`heartbeat` must be true or a number of seconds from 0 (none) to 86400, but is `{0}`")]
     Heartbeat(String),
     /// No such history.
-    #[error("`history` must be a number from 0 to {most}, but is `{0}`", most = FeedOptions::MOST_HISTORY)]
+    #[error("`history` must be a number from 0 to {most}, but is `{0}`", most = MOST_HISTORY)]
     History(String),
+    /// Neither yes nor no.
+    #[error("`follow` must be true or false, but is `{0}`")]
+    Follow(String),
+    /// What is kept, of that which is not kept.
+    #[error("`follow=false` asks for what is kept, but statistics are not; leave out `feed` to look once")]
+    NothingKept,
 }
 
 /// The form of a feed.
@@ -42,9 +49,12 @@ pub struct FeedQuery {
     /// never for what a process writes.
     pub heartbeat: Option<String>,
     /// So many of the last events, or of the last lines that a process wrote, are sent first, as far as they are kept. Stats have no
-    /// history. Default: 0.
+    /// history. Default: 0; with `follow=false` all.
     #[param(value_type = Option<u32>, maximum = 100_000)]
     pub history: Option<String>,
+    /// `false`: only what is kept is sent, and then the end. A `longpoll` is `continuous` then. Not for stats. Default: `true`.
+    #[param(value_type = Option<bool>)]
+    pub follow: Option<String>,
 }
 
 /// How a feed is to be sent.
@@ -56,6 +66,8 @@ pub struct FeedOptions {
     pub heartbeat: Option<Duration>,
     /// How much of the past is sent first, in events or lines.
     pub history: usize,
+    /// Whether nothing is sent but what is kept.
+    pub kept_only: bool,
 }
 
 impl FromStr for FeedKind {
@@ -77,8 +89,6 @@ impl FeedOptions {
     /// More often would be load, not a sign of life.
     const SHORTEST_HEARTBEAT: Duration = Duration::from_millis(100);
     const LONGEST_HEARTBEAT: Duration = Duration::from_secs(86_400);
-    /// The most that may be asked for; what is kept is less.
-    const MOST_HISTORY: usize = 100_000;
 }
 
 impl FeedQuery {
@@ -87,19 +97,27 @@ impl FeedQuery {
     /// # Errors
     /// When one of them holds what it cannot.
     pub fn options(&self, heartbeat: Option<Duration>) -> Result<FeedOptions, InvalidFeed> {
+        let kind = self.feed.as_deref().map(str::parse).transpose()?.unwrap_or_default();
+        let kept_only = !self.follow.as_deref().map_or(Ok(true), read_follow)?;
         Ok(FeedOptions {
-            kind: self.feed.as_deref().map(str::parse).transpose()?.unwrap_or_default(),
+            // There is nothing to wait for, and so no reason to end after one item.
+            kind: if kept_only && kind == FeedKind::Longpoll { FeedKind::Continuous } else { kind },
             heartbeat: self.heartbeat.as_deref().map_or(Ok(heartbeat), read_heartbeat)?,
-            history: self.history.as_deref().map_or(Ok(0), read_history)?,
+            history: self.history.as_deref().map_or(Ok(if kept_only { usize::MAX } else { 0 }), read_history)?,
+            kept_only,
         })
     }
+}
+
+fn read_follow(text: &str) -> Result<bool, InvalidFeed> {
+    text.parse().map_err(|_| InvalidFeed::Follow(text.to_owned()))
 }
 
 fn read_history(text: &str) -> Result<usize, InvalidFeed> {
     let invalid = || InvalidFeed::History(text.to_owned());
     let is_number = text.bytes().all(|byte| byte.is_ascii_digit()); // Rust's own reading also takes a plus sign.
     let count = text.parse().map_err(|_| invalid())?;
-    if is_number && count <= FeedOptions::MOST_HISTORY { Ok(count) } else { Err(invalid()) }
+    if is_number && count <= MOST_HISTORY { Ok(count) } else { Err(invalid()) }
 }
 
 fn read_heartbeat(text: &str) -> Result<Option<Duration>, InvalidFeed> {
@@ -124,7 +142,7 @@ mod tests {
 
     fn read(feed: Option<&str>, heartbeat: Option<&str>, history: Option<&str>) -> Result<FeedOptions, InvalidFeed> {
         let [feed, heartbeat, history] = [feed, heartbeat, history].map(|text| text.map(str::to_owned));
-        FeedQuery { feed, heartbeat, history }.options(Some(Duration::from_secs(7)))
+        FeedQuery { feed, heartbeat, history, follow: None }.options(Some(Duration::from_secs(7)))
     }
 
     #[test]
@@ -163,6 +181,28 @@ mod tests {
             let error = read(None, None, Some(text)).unwrap_err();
             assert_eq!(error, InvalidFeed::History(text.to_owned()));
             assert!(error.to_string().contains("`history` must be a number from 0 to 100000"), "{error}");
+        }
+    }
+
+    #[test]
+    fn what_is_kept_is_told_whole_and_in_a_form_that_takes_it() {
+        let read = |feed: Option<&str>, history: Option<&str>, follow: &str| {
+            let [feed, history] = [feed, history].map(|text| text.map(str::to_owned));
+            FeedQuery { feed, history, follow: Some(follow.to_owned()), heartbeat: None }.options(None)
+        };
+        for (feed, history, expected) in [
+            (None, None, (FeedKind::Continuous, usize::MAX)),
+            (Some("longpoll"), Some("0"), (FeedKind::Continuous, 0)),
+            (Some("continuous"), Some("3"), (FeedKind::Continuous, 3)),
+            (Some("eventsource"), None, (FeedKind::EventSource, usize::MAX)),
+        ] {
+            let options = read(feed, history, "false").unwrap();
+            assert!(options.kept_only);
+            assert_eq!((options.kind, options.history), expected, "{feed:?} {history:?}");
+        }
+        assert_eq!(read(None, None, "true"), Ok(FeedOptions::default()));
+        for text in ["", "no", "0", "False"] {
+            assert_eq!(read(None, None, text), Err(InvalidFeed::Follow(text.to_owned())));
         }
     }
 }

@@ -6,15 +6,19 @@ use super::FeedId;
 
 const CRLF: &[u8] = b"\r\n";
 
-/// One event. `data` is spread over as many lines as it holds; a line break at its end opens no further line.
-pub(super) fn event(event: &str, id: Option<&FeedId>, data: &str) -> Bytes {
-    let mut out = BytesMut::with_capacity(data.len() + event.len() + 64);
+/// One event. `data` is spread over as many lines as it holds; a line break at its end opens no further line. `notes` are
+/// comments about it.
+pub(super) fn event(event: &str, id: Option<&FeedId>, data: &str, notes: &[&str]) -> Bytes {
+    let mut out = BytesMut::with_capacity(data.len() + event.len() + 96);
     line(&mut out, b"event: ", event.as_bytes());
     if let Some(id) = id {
         line(&mut out, b"id: ", id.to_string().as_bytes());
     }
     for text in lines(data) {
         line(&mut out, b"data: ", text.as_bytes());
+    }
+    for note in notes {
+        line(&mut out, b": ", note.as_bytes());
     }
     out.put_slice(CRLF);
     out.freeze()
@@ -59,10 +63,14 @@ mod tests {
     #[test]
     fn an_event_looks_as_in_the_manual() {
         let id = FeedId { incarnation: "n".into(), number: 1 };
-        assert_eq!(event("stderr", None, "STDERR 20\n"), "event: stderr\r\ndata: STDERR 20\r\n\r\n");
-        assert_eq!(event("a", Some(&id), "{}"), "event: a\r\nid: n-1\r\ndata: {}\r\n\r\n");
-        assert_eq!(event("a", None, "x\ny\rz\r\n\n"), "event: a\r\ndata: x\r\ndata: y\r\ndata: z\r\ndata: \r\n\r\n");
-        assert_eq!(event("a", None, ""), "event: a\r\ndata: \r\n\r\n");
+        assert_eq!(event("stderr", None, "STDERR 20\n", &[]), "event: stderr\r\ndata: STDERR 20\r\n\r\n");
+        assert_eq!(event("a", Some(&id), "{}", &[]), "event: a\r\nid: n-1\r\ndata: {}\r\n\r\n");
+        assert_eq!(
+            event("a", None, "x\ny\rz\r\n\n", &[]),
+            "event: a\r\ndata: x\r\ndata: y\r\ndata: z\r\ndata: \r\n\r\n"
+        );
+        assert_eq!(event("a", None, "", &[]), "event: a\r\ndata: \r\n\r\n");
+        assert_eq!(event("a", None, "x", &["y", "z"]), "event: a\r\ndata: x\r\n: y\r\n: z\r\n\r\n");
         assert_eq!(comment("hb"), ": hb\r\n\r\n");
     }
 
@@ -98,7 +106,7 @@ mod tests {
     proptest! {
         #[test]
         fn whatever_the_text_a_reader_gets_one_event_with_its_lines(text in "[a:é \r\n]{0,40}") {
-            let stream = event("out", None, &text);
+            let stream = event("out", None, &text, &["note"]);
             let stream = std::str::from_utf8(&stream).unwrap();
             let unified = text.replace("\r\n", "\n").replace('\r', "\n");
             let expected = unified.strip_suffix('\n').unwrap_or(&unified).to_owned();
@@ -110,7 +118,7 @@ mod tests {
             let mut stream = Vec::new();
             for text in &texts {
                 stream.extend_from_slice(&comment("hb"));
-                stream.extend_from_slice(&event("out", None, text));
+                stream.extend_from_slice(&event("out", None, text, &["note"]));
             }
             prop_assert_eq!(read(std::str::from_utf8(&stream).unwrap()).len(), texts.len());
         }

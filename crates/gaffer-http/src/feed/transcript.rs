@@ -24,14 +24,23 @@ enum Due {
     LineFeed,
 }
 
-/// A text to be sent, never empty.
+/// A text to be sent.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Text {
-    /// May end in a line break.
+    /// May end in a line break. Empty if a line break came that ends the line sent last, and nothing else.
     pub(super) text: String,
+    /// Whether such a line break came first. It is not in `text`.
+    pub(super) ends_last: bool,
     /// So many of the bytes pushed so far are not told by it: the beginning of a character, and the line break at its end. A
     /// reader that goes on before that break does not see it as an empty line.
     pub(super) open: u64,
+}
+
+impl Text {
+    /// Whether it ends in a line break.
+    pub(super) fn ends_line(&self) -> bool {
+        self.text.ends_with(['\n', '\r'])
+    }
 }
 
 impl Transcript {
@@ -46,6 +55,7 @@ impl Transcript {
         if text.is_empty() {
             return None;
         }
+        let ends_last = self.due == Due::LineBreak && text.starts_with(['\n', '\r']);
         let first = match self.due {
             Due::Nothing => 0,
             Due::LineBreak if text.starts_with("\r\n") => 2,
@@ -64,7 +74,7 @@ impl Transcript {
         };
         text.drain(..first);
         let open = last + self.characters.pending() as u64;
-        (!text.is_empty()).then_some(Text { text, open })
+        (ends_last || !text.is_empty()).then_some(Text { text, ends_last, open })
     }
 
     /// Gives up a character that was begun; answers what stands for it. What comes next does not follow on what was before.
@@ -81,7 +91,8 @@ mod tests {
     use super::*;
 
     fn texts(transcript: &mut Transcript, pieces: &[&str]) -> Vec<String> {
-        pieces.iter().filter_map(|piece| transcript.push(piece.as_bytes())).map(|text| text.text).collect()
+        let sent = pieces.iter().filter_map(|piece| transcript.push(piece.as_bytes()));
+        sent.map(|text| text.text).filter(|text| !text.is_empty()).collect()
     }
 
     #[test]
@@ -107,6 +118,24 @@ mod tests {
         unified.strip_suffix('\n').unwrap_or(&unified).split('\n').map(str::to_owned).collect()
     }
 
+    /// Lines as a reader has them that knows which texts end in a line break.
+    fn joined(texts: &[Text]) -> Vec<String> {
+        let (mut whole, mut is_open) = (Vec::<String>::new(), false);
+        for text in texts {
+            is_open &= !text.ends_last;
+            if text.text.is_empty() {
+                continue;
+            }
+            let mut lines = lines(&text.text).into_iter();
+            if is_open && let (Some(last), Some(first)) = (whole.last_mut(), lines.next()) {
+                *last += &first;
+            }
+            whole.extend(lines);
+            is_open = !text.ends_line();
+        }
+        whole
+    }
+
     proptest! {
         #[test]
         fn a_reader_that_is_cut_off_anywhere_gets_the_same_lines(
@@ -123,31 +152,36 @@ mod tests {
                 }
                 let end = (at + cut).min(bytes.len());
                 if let Some(text) = transcript.push(&bytes[at..end]) {
-                    seen.push(text.text);
-                    known = end - text.open as usize;
+                    if !text.text.is_empty() {
+                        known = end - text.open as usize;
+                    }
+                    seen.push(text);
                 }
                 at = end;
             }
             // It comes back with what it knows, to a transcript that knows nothing of it, and all comes in other pieces.
             let mut transcript = Transcript::default();
-            if !seen.is_empty() {
+            if seen.iter().any(|text| !text.text.is_empty()) {
                 transcript.resume();
             }
             at = known;
             for cut in other_cuts.into_iter().cycle() {
                 let end = (at + cut).min(bytes.len());
-                seen.extend(transcript.push(&bytes[at..end]).map(|text| text.text));
+                seen.extend(transcript.push(&bytes[at..end]));
                 at = end;
                 if at == bytes.len() {
                     break;
                 }
             }
             // Pieces cut lines where they like; but no line is there that was not, and none is missing.
-            let sent: Vec<String> = seen.iter().flat_map(|text| lines(text)).collect();
+            let sent: Vec<String> =
+                seen.iter().filter(|text| !text.text.is_empty()).flat_map(|text| lines(&text.text)).collect();
             let written = if text.is_empty() { Vec::new() } else { lines(&text) };
             prop_assert_eq!(sent.concat(), written.concat());
             let blank = |lines: &[String]| lines.iter().filter(|line| line.is_empty()).count();
             prop_assert_eq!(blank(&sent), blank(&written), "{:?} of {:?}", seen, text);
+            // Who heeds the marks has the very lines.
+            prop_assert_eq!(joined(&seen), written, "{:?} of {:?}", seen, text);
         }
     }
 }

@@ -10,6 +10,7 @@ use std::{
 
 use futures_core::Stream;
 use futures_util::Sink;
+use gaffer_core::api::MAX_MESSAGE;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     time::{Sleep, sleep, timeout},
@@ -44,7 +45,7 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { max_message: 1024 * 1024, keep_alive: Some(Duration::from_secs(30)) }
+        Self { max_message: MAX_MESSAGE, keep_alive: Some(Duration::from_secs(30)) }
     }
 }
 
@@ -148,7 +149,8 @@ where
     /// Resolves at the end. Each turn takes one step in each direction, so that none of them starves the others.
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Ending> {
         loop {
-            let mut steps = [self.poll_receiver(cx).map(Ok), self.poll_read(cx), self.poll_write(cx)];
+            // What there is to say at the beginning, such as a refusal, is said before a ping is answered.
+            let mut steps = [self.poll_receiver(cx).map(Ok), self.poll_write(cx), self.poll_read(cx)];
             if steps.iter().all(Poll::is_pending) {
                 steps[0] = self.poll_keep_alive(cx);
                 if steps[0].is_pending() {

@@ -27,6 +27,7 @@ async fn a_page_of_this_machine_may_call() {
     for (method, path, status) in [("GET", "/processes", 200), ("GET", "/nothing/here", 404), ("PUT", "/ping", 405)] {
         let answer = node.ask(method, path, &[LOCAL]).await;
         assert_eq!((answer.status.as_u16(), granted(&answer)[0]), (status, "http://localhost:8080"), "{method} {path}");
+        assert_eq!(answer.header("access-control-expose-headers"), "Last-Event-ID");
         assert!(answer.header("vary").contains("origin"));
     }
     node.stop().await;

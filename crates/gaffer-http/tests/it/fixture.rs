@@ -48,6 +48,8 @@ pub(crate) struct Answer {
 /// An endless answer.
 pub(crate) struct Feed {
     pub(crate) content_type: String,
+    /// Where an event stream begins; empty for others.
+    pub(crate) begins: String,
     body: Body,
     promise: Promise,
 }
@@ -139,7 +141,8 @@ impl Node {
         let request = last_event_id.into_iter().fold(request, |request, id| request.header("Last-Event-ID", id));
         let Opened { status, headers, body, promise } = self.send(request.body(Body::empty()).unwrap()).await;
         assert_eq!(status, StatusCode::OK, "{path}");
-        Feed { content_type: headers["content-type"].to_str().unwrap().to_owned(), body, promise }
+        let header = |name: &str| headers.get(name).map_or("", |value| value.to_str().unwrap()).to_owned();
+        Feed { content_type: header("content-type"), begins: header("last-event-id"), body, promise }
     }
 
     /// Sends a request. What comes back is held against the description.

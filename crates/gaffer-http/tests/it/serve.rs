@@ -38,7 +38,7 @@ async fn http_1_0_is_answered_without_chunks_and_closed() {
     assert!(!head.contains("transfer-encoding"), "{head}");
     let feed = server.feed(0);
     feed.send(output("x")).await.unwrap();
-    assert_eq!(wire.until("\r\n\r\n").await, "event: out\r\ndata: x\r\n\r\n");
+    assert_eq!(wire.until("\r\n\r\n").await, "event: out\r\ndata: x\r\n: no line break\r\n\r\n");
 }
 
 #[tokio::test]

@@ -137,6 +137,11 @@ async fn what_has_no_figures_is_refused() {
         node.get(&format!("/stats?{query}")).await.refused(400, "bad_value");
     }
     assert!(node.get("/stats?feed=push").await.refused(400, "bad_value").contains("normal"));
+    for path in ["/stats?feed=longpoll", "/stats/web?feed=continuous", "/stats/web/1?feed=eventsource"] {
+        let reason = node.get(&format!("{path}&follow=false")).await.refused(400, "bad_value");
+        assert!(reason.contains("`follow=false`"), "{reason}");
+    }
+    assert_eq!(node.get("/stats?follow=false").await.status, 200, "one look ends anyway");
     node.stop().await;
 }
 

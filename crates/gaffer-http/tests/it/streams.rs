@@ -96,6 +96,54 @@ async fn an_event_stream_goes_on_where_its_reader_was() {
 }
 
 #[tokio::test]
+async fn an_event_stream_that_broke_before_its_first_event_goes_on_where_it_began() {
+    let node = echo().await;
+    let at = |position: u64| format!("{}-@{position}", node.manager.node());
+    let path = "/streams/1/out?feed=eventsource";
+    let empty = node.feed(path).await.begins;
+    write(&node, "\none\n").await;
+    let now = node.feed(path).await.begins;
+    let last = node.feed(&format!("{path}&history=1")).await.begins;
+    assert_eq!([&empty, &now, &last], [&at(0), &at(5), &at(1)]);
+    write(&node, "\ntwo\n").await;
+    for (begins, expected) in [(empty, "\none\n\ntwo"), (now, "\ntwo"), (last, "one\n\ntwo")] {
+        let mut feed = node.feed_after(&format!("{path}&history=9"), Some(&begins)).await;
+        assert_eq!(feed.begins, begins);
+        assert_eq!(feed.event().await.2, expected, "every line after {begins}, also those that are empty");
+    }
+    let end = format!("{}-4", node.manager.node());
+    let feed = node.feed_after(path, Some(&end)).await;
+    assert_eq!(feed.begins, end, "who has seen an event does not want the rest of its line");
+    assert_eq!(node.feed("/streams/1/out?feed=continuous").await.begins, "", "where there are no ids");
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn what_is_kept_is_told_and_then_the_end() {
+    let node = echo().await;
+    let nothing = node.get("/streams/1/out?follow=false").await;
+    assert_eq!((nothing.status.as_u16(), nothing.body.as_str()), (200, ""));
+    write(&node, "one\ntwo\n").await;
+    for (query, expected) in [
+        ("", "one\ntwo\n"),
+        ("&feed=longpoll&history=1", "two\n"),
+        ("&feed=continuous&heartbeat=0.1", "one\ntwo\n"),
+        ("&history=0", ""),
+    ] {
+        assert_eq!(node.get(&format!("/streams/1/out?follow=false{query}")).await.body, expected, "{query}");
+    }
+    let path = "/streams/1/out?feed=eventsource&follow=false";
+    let mut events = node.feed(path).await;
+    let (_, id, data) = events.event().await;
+    assert_eq!((data.as_str(), events.next().await), ("one\ntwo", None));
+    write(&node, "three\n").await;
+    let mut rest = node.feed_after(path, Some(&id)).await;
+    assert_eq!((rest.event().await.2.as_str(), rest.next().await), ("three", None));
+    node.get("/streams/1/out?follow=yes").await.refused(400, "bad_value");
+    node.stop().await;
+}
+
+#[tokio::test]
 async fn a_reader_that_was_away_too_long_is_told_what_it_lost() {
     let node = Node::start();
     let script = "echo first; read go; head -c 300000 /dev/zero | tr '\\0' x; read end";
@@ -213,7 +261,13 @@ async fn the_last_words_of_a_process_are_read_when_it_is_gone() {
     assert_eq!(rest.next().await, None);
     let answer = node.ask("GET", path, &[("last-event-id", &id(&last))]).await;
     assert_eq!((answer.status.as_u16(), answer.body.as_str()), (204, ""), "so that a browser asks no more");
-    assert!(node.get("/streams/1/out?feed=continuous&history=9").await.body == "one\ntwo\n");
+    for query in ["feed=continuous&history=9", "follow=false"] {
+        assert_eq!(node.get(&format!("/streams/1/out?{query}")).await.body, "one\ntwo\n", "{query}");
+    }
+    for (position, status) in [(7, 200), (8, 204)] {
+        let begins = format!("{}-@{position}", node.manager.node());
+        assert_eq!(node.ask("GET", path, &[("last-event-id", &begins)]).await.status, status, "{begins}");
+    }
     node.stop().await;
 }
 

@@ -36,14 +36,12 @@ async fn events_come_in_each_form() {
     node.load(json!({"name": "web", "cmd": "sleep 1000"})).await;
 
     let id = |number: u64| format!("{}-{number}", node.manager.node());
-    assert_eq!(
-        events.next().await,
-        Some(format!("event: create\r\nid: {}\r\ndata: {{\"event\":\"create\",\"name\":\"web\"}}\r\n\r\n", id(1)))
-    );
-    assert_eq!(
-        events.event().await,
-        ("proc.web.create".into(), id(2), r#"{"event":"proc.web.create","name":"web"}"#.into())
-    );
+    let create = events.next().await.unwrap();
+    let begin = format!("event: create\r\nid: {}\r\ndata: {{\"event\":\"create\",\"name\":\"web\",\"time\":", id(1));
+    assert!(create.starts_with(&begin) && create.ends_with("}\r\n\r\n"), "{create:?}");
+    let (event, event_id, data) = events.event().await;
+    assert_eq!((event, event_id), ("proc.web.create".into(), id(2)));
+    assert!(data.starts_with(r#"{"event":"proc.web.create","name":"web","time":1"#), "{data}");
     assert_eq!(until(&mut events, "proc.web.spawn").await, ["start", "proc.web.start", "spawn", "proc.web.spawn"]);
     for event in ["proc.web.create", "proc.web.start", "proc.web.spawn"] {
         assert_eq!(lines.json().await["event"], event);
@@ -89,7 +87,7 @@ async fn what_is_no_event_or_no_feed_is_refused() {
         assert!(!reason.is_empty(), "{path}");
     }
     assert!(node.get("/watch/spwan").await.refused(404, "bad_event_type").contains("known are create, start"));
-    for query in ["feed=push", "heartbeat=often", "history=all"] {
+    for query in ["feed=push", "heartbeat=often", "history=all", "follow=maybe"] {
         node.get(&format!("/watch?{query}")).await.refused(400, "bad_value");
     }
     node.get("/watch/a/b/c/d").await.refused(404, "not_found");
@@ -130,6 +128,64 @@ async fn an_event_stream_goes_on_where_its_reader_was() {
         assert!(other.next().await.unwrap().starts_with(": the last event id is not of this run"));
         assert_eq!(other.event().await, first, "all that is kept");
     }
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn an_event_stream_that_broke_before_its_first_event_goes_on_where_it_began() {
+    let node = Node::start();
+    let id = |number: u64| format!("{}-{number}", node.manager.node());
+    let before = node.feed("/watch?feed=eventsource").await;
+    assert_eq!(before.begins, id(0));
+    node.load(json!({"name": "web", "cmd": "sleep 1000", "start": false})).await;
+    let now = node.feed("/watch?feed=eventsource").await;
+    let last = node.feed("/watch?feed=eventsource&history=1").await;
+    assert_eq!((now.begins.as_str(), last.begins.as_str()), (id(2).as_str(), id(1).as_str()));
+    let again = node.feed_after("/watch?feed=eventsource", Some(&id(1))).await;
+    assert_eq!(again.begins, id(1));
+    let all = node.feed_after("/watch?feed=eventsource", Some("fedcba9876543210-7")).await;
+    assert_eq!(all.begins, id(0));
+    node.load(json!({"name": "db", "cmd": "sleep 1000", "start": false})).await;
+    for (feed, first) in [(before, 1), (now, 3), (last, 2), (again, 2), (all, 1)] {
+        let begins = feed.begins.clone();
+        drop(feed);
+        let mut feed = node.feed_after("/watch?feed=eventsource&history=9", Some(&begins)).await;
+        for number in first..=4 {
+            assert_eq!(feed.event().await.1, id(number), "after {begins}");
+        }
+    }
+    assert_eq!(node.feed("/watch?feed=continuous&history=1").await.begins, "", "where there are no ids");
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn what_is_kept_is_told_and_then_the_end() {
+    let node = Node::start();
+    assert_eq!(node.feed("/watch?follow=false").await.next().await, None, "nothing is kept yet");
+    node.load(json!({"name": "web", "cmd": "sleep 1000", "start": false})).await;
+    for (query, expected) in [
+        ("", &["create", "proc.web.create"][..]),
+        ("&feed=longpoll", &["create", "proc.web.create"]),
+        ("&feed=continuous", &["create", "proc.web.create"]),
+        ("&feed=continuous&heartbeat=true&history=1", &["proc.web.create"]),
+        ("&history=0", &[]),
+    ] {
+        let mut feed = node.feed(&format!("/watch?follow=false{query}")).await;
+        for event in expected {
+            assert_eq!(feed.json().await["event"], *event, "{query}");
+        }
+        assert_eq!(feed.next().await, None, "{query}");
+    }
+    assert_eq!(node.feed("/watch/proc/web/exit?follow=false").await.next().await, None);
+
+    let path = "/watch?feed=eventsource&follow=false";
+    let mut events = node.feed(path).await;
+    let (first, last) = (events.event().await, events.event().await);
+    assert_eq!((first.0.as_str(), last.0.as_str(), events.next().await), ("create", "proc.web.create", None));
+    let mut rest = node.feed_after(path, Some(&first.1)).await;
+    assert_eq!((rest.event().await, rest.next().await), (last.clone(), None));
+    let nothing = node.ask("GET", path, &[("last-event-id", &last.1)]).await;
+    assert_eq!((nothing.status.as_u16(), nothing.body.as_str()), (200, ""));
     node.stop().await;
 }
 

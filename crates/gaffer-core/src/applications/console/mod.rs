@@ -11,7 +11,6 @@
 //! subscriptions drop what is oldest and tell how much that was.
 
 mod lines;
-mod palette;
 mod writer;
 
 use std::{
@@ -24,17 +23,14 @@ use std::{
 use tokio::{sync::mpsc, task::JoinHandle, time::timeout};
 use tokio_util::sync::CancellationToken;
 
-use self::{
-    lines::Lines,
-    palette::{Colour, Palette},
-    writer::Writer,
-};
+use self::{lines::Lines, writer::Writer};
 use super::{Application, ApplicationError, BoxFuture};
 use crate::{
     events::{Delivery, Detail, Event, EventKind, Notification, Pattern, Subscription, Topic},
     manager::Manager,
     names::{JobName, ProcessId, StreamLabel},
     streams::{Chunk, MergedSubscription, Start},
+    voice::{Palette, Voice, time_of_day},
 };
 
 /// The events that are shown where nothing else is asked for.
@@ -175,7 +171,7 @@ impl Console {
         let notification = match delivery {
             Delivery::Item(notification) => notification,
             Delivery::Lagged(lost) => {
-                let text = format!("{} gaffer | ... {lost} events lost\n", now());
+                let text = format!("{} gaffer | ... {lost} events lost\n", time_of_day());
                 self.queue.send(text).await.map_err(|_| WriterGone)?;
                 if self.settings.output_streams {
                     self.catch_up().await;
@@ -195,7 +191,7 @@ impl Console {
         let voice = self.voice(&event.job);
         if self.settings.actions.contains(&event.kind) {
             let mut text = String::new();
-            voice.line(&mut text, &now(), &describe(event));
+            voice.line(&mut text, &time_of_day(), &describe(event));
             self.queue.send(text).await.map_err(|_| WriterGone)?;
         }
         match (event.kind, pid) {
@@ -244,7 +240,7 @@ async fn follow(mut output: MergedSubscription, voice: Voice, queue: Queue) {
     let mut unfinished: HashMap<StreamLabel, Lines> = HashMap::new();
     while let Some((label, chunk)) = output.recv().await {
         let lines = unfinished.entry(label).or_default();
-        let (mut text, now) = (String::new(), now());
+        let (mut text, now) = (String::new(), time_of_day());
         match chunk {
             Chunk::Data(data) => lines.push(&data, |line| voice.line(&mut text, &now, line)),
             Chunk::Lagged(lost) => {
@@ -256,7 +252,7 @@ async fn follow(mut output: MergedSubscription, voice: Voice, queue: Queue) {
             return;
         }
     }
-    let (mut text, now) = (String::new(), now());
+    let (mut text, now) = (String::new(), time_of_day());
     for lines in unfinished.values_mut() {
         lines.finish(|line| voice.line(&mut text, &now, line));
     }
@@ -274,32 +270,6 @@ fn describe(event: &Event) -> String {
     match &event.detail {
         Detail::Reason(reason) => format!("{} {subject}: {reason}", event.kind),
         Detail::None | Detail::Spawn { .. } | Detail::Exit { .. } => format!("{} {subject}", event.kind),
-    }
-}
-
-/// The time of day here, as lines begin with it.
-fn now() -> String {
-    jiff::Zoned::now().strftime("%H:%M:%S").to_string()
-}
-
-/// How lines about one job look.
-#[derive(Clone, Debug)]
-struct Voice {
-    name: String,
-    colour: Option<Colour>,
-}
-
-impl Voice {
-    fn new(job: &JobName, colour: Option<Colour>) -> Self {
-        Self { name: job.short(), colour }
-    }
-
-    /// Appends one line.
-    fn line(&self, out: &mut String, now: &str, text: &str) {
-        let (begin, end) = self.colour.map_or(("", ""), |colour| (colour.begin(), Colour::END));
-        for part in [begin, now, " ", &self.name, " | ", text, end, "\n"] {
-            out.push_str(part);
-        }
     }
 }
 

@@ -1,4 +1,7 @@
-use std::thread;
+use std::{
+    thread,
+    time::{Duration, UNIX_EPOCH},
+};
 
 use proptest::prelude::*;
 
@@ -63,7 +66,7 @@ proptest! {
             if number == joined {
                 late = Some(journal.subscribe_from(&pattern, EventStart::Last(count)));
             }
-            journal.publish(event.clone());
+            journal.publish(event.clone(), UNIX_EPOCH);
         }
         let all = read(&mut live);
         let mut again = journal.subscribe_from(&pattern, EventStart::Last(usize::MAX));
@@ -75,6 +78,12 @@ proptest! {
             prop_assert!(!after.has_gap());
             let expected: Vec<_> = all.iter().filter(|(known, _)| *known > id).cloned().collect();
             prop_assert_eq!(read(&mut after), expected, "after {}", id);
+        }
+        // What it begins after leads to the same again.
+        for start in [EventStart::Now, EventStart::Last(count), EventStart::Last(usize::MAX), EventStart::After(count as u64)] {
+            let mut first = journal.subscribe_from(&pattern, start);
+            let mut again = journal.subscribe_from(&pattern, EventStart::After(first.after()));
+            prop_assert_eq!(read(&mut again), read(&mut first), "{:?}", start);
         }
         // Who came in the middle has seen the end of it all, without a gap.
         let seen = late.map_or(Vec::new(), |mut late| read(&mut late));
@@ -91,12 +100,16 @@ proptest! {
         let journal = Journal::new(1000, capacity);
         let mut every = journal.subscribe_from(&Pattern::All, EventStart::Now);
         let mut live = journal.subscribe_from(&pattern, EventStart::Now);
-        events.iter().for_each(|event| journal.publish(event.clone()));
+        events.iter().for_each(|event| journal.publish(event.clone(), UNIX_EPOCH));
         let (all, every) = (read(&mut live), read(&mut every));
         let kept = read(&mut journal.subscribe_from(&pattern, EventStart::Last(usize::MAX)));
         prop_assert!(all.ends_with(&kept));
         prop_assert!(lock(&journal.past).entries.len() <= capacity);
         prop_assert_eq!(lock(&journal.past).entries.len(), events.len().min(capacity));
+        for start in [EventStart::Now, EventStart::Last(1), EventStart::Last(usize::MAX)] {
+            let after = journal.subscribe_from(&pattern, start).after();
+            prop_assert!(!journal.subscribe_from(&pattern, EventStart::After(after)).has_gap(), "{:?}", start);
+        }
         for id in 0..=events.len() as u64 * 3 {
             let mut after = journal.subscribe_from(&pattern, EventStart::After(id));
             let has_gap = after.has_gap();
@@ -117,7 +130,7 @@ fn long_reasons_are_kept_as_far_as_they_fit() {
     let journal = Journal::new(10, 1000);
     for _ in 0..20 {
         let reason = Detail::Reason("x".repeat(MAX_TEXT / 4));
-        journal.publish(Event { detail: reason, ..event("web", EventKind::Flap, None) });
+        journal.publish(Event { detail: reason, ..event("web", EventKind::Flap, None) }, UNIX_EPOCH);
         assert!(lock(&journal.past).text <= MAX_TEXT);
     }
     let past = lock(&journal.past);
@@ -131,7 +144,9 @@ fn between_the_past_and_what_comes_nothing_is_lost_and_nothing_is_told_twice() {
     let journal = Arc::new(Journal::new(100_000, 100_000));
     let publisher = {
         let journal = Arc::clone(&journal);
-        thread::spawn(move || (0..EVENTS).for_each(|pid| journal.publish(event("web", EventKind::Exit, Some(pid)))))
+        thread::spawn(move || {
+            (0..EVENTS).for_each(|pid| journal.publish(event("web", EventKind::Exit, Some(pid)), UNIX_EPOCH))
+        })
     };
     let readers: Vec<_> = [".", "exit", "proc.web"]
         .into_iter()
@@ -174,12 +189,49 @@ fn between_the_past_and_what_comes_nothing_is_lost_and_nothing_is_told_twice() {
     assert_eq!(journal.subscriptions(), 0);
 }
 
+#[tokio::test]
+async fn what_was_kept_is_told_and_then_the_end() {
+    for (pattern, start, expected) in [
+        (".", EventStart::Last(usize::MAX), &[1, 2][..]),
+        (".", EventStart::Last(1), &[2]),
+        (".", EventStart::After(1), &[2]),
+        (".", EventStart::After(7), &[]),
+        (".", EventStart::Now, &[]),
+        ("exit", EventStart::Last(usize::MAX), &[]),
+    ] {
+        let journal = Journal::new(10, 10);
+        journal.publish(event("web", EventKind::Create, None), UNIX_EPOCH);
+        let mut kept = journal.subscribe_from(&pattern.parse().unwrap(), start).kept_only();
+        assert_eq!(journal.subscriptions(), 0, "nobody waits for what comes");
+        journal.publish(event("web", EventKind::Exit, None), UNIX_EPOCH);
+        let mut seen = Vec::new();
+        while let Some(Delivery::Item(told)) = kept.recv().await {
+            seen.push(told.id());
+        }
+        assert_eq!(seen, expected, "{pattern} {start:?}");
+        assert!(kept.try_recv().is_none());
+    }
+}
+
 #[test]
 fn a_closed_journal_still_tells_what_it_kept() {
     let journal = Journal::new(10, 10);
     let name: JobName = "web".parse().unwrap();
-    journal.publish(event("web", EventKind::Create, None));
+    journal.publish(event("web", EventKind::Create, None), UNIX_EPOCH);
     journal.close();
     let mut subscription = journal.subscribe_from(&Pattern::Job(name, None), EventStart::Last(5));
     assert_eq!(read(&mut subscription), [(2, "proc.web.create".to_owned())]);
+}
+
+#[test]
+fn what_is_told_again_has_the_time_at_which_it_happened() {
+    let journal = Journal::new(8, 8);
+    let mut live = journal.subscribe_from(&"spawn".parse().unwrap(), EventStart::Now);
+    journal.publish(event("web", EventKind::Spawn, Some(1)), UNIX_EPOCH + Duration::from_micros(1_700_000_000_250_999));
+    let mut replay = journal.subscribe_from(&"spawn".parse().unwrap(), EventStart::Last(1));
+    for subscription in [&mut live, &mut replay] {
+        let Some(Delivery::Item(told)) = subscription.try_recv() else { panic!("nothing is told") };
+        let json = String::from_utf8(told.json().to_vec()).unwrap();
+        assert_eq!(json, r#"{"event":"spawn","name":"web","pid":1,"time":1700000000.25}"#);
+    }
 }

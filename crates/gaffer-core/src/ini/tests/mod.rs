@@ -5,6 +5,7 @@ mod laws;
 mod mistakes;
 mod rules;
 mod sections;
+mod user_file;
 
 use super::NodeConfig;
 

@@ -6,7 +6,7 @@ use crate::names::JobName;
 
 /// One of the twelve colours that jobs take in turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Colour(usize);
+pub struct Colour(usize);
 
 /// Cyan, yellow, green, magenta, red, blue; then the bright ones.
 const BEGIN: [&str; 12] = [
@@ -16,24 +16,24 @@ const BEGIN: [&str; 12] = [
 
 impl Colour {
     /// Back to the terminal's own colour.
-    pub(super) const END: &str = "\x1b[39m";
+    pub const END: &str = "\x1b[39m";
 
     /// Turns the colour on.
-    pub(super) fn begin(self) -> &'static str {
+    pub fn begin(self) -> &'static str {
         BEGIN[self.0 % BEGIN.len()]
     }
 }
 
 /// Which job has which colour.
 #[derive(Debug, Default)]
-pub(super) struct Palette {
+pub struct Palette {
     given: HashMap<JobName, Colour>,
     next: usize,
 }
 
 impl Palette {
     /// A job's colour: the next one in turn, at the first time.
-    pub(super) fn of(&mut self, job: &JobName) -> Colour {
+    pub fn of(&mut self, job: &JobName) -> Colour {
         if let Some(colour) = self.given.get(job) {
             return *colour;
         }
@@ -44,7 +44,7 @@ impl Palette {
     }
 
     /// A job was unloaded.
-    pub(super) fn forget(&mut self, job: &JobName) {
+    pub fn forget(&mut self, job: &JobName) {
         self.given.remove(job);
     }
 }

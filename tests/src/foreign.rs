@@ -1,0 +1,68 @@
+//! Client programs that others wrote.
+//!
+//! `tests/clients/install.sh <folder>` installs them, and the variable `GAFFER_TEST_CLIENTS` names that folder to the tests.
+//! Where it is not set, or where one could not be installed, the tests that need it are skipped.
+
+use std::{
+    collections::BTreeSet,
+    env,
+    path::PathBuf,
+    sync::{Mutex, PoisonError},
+};
+
+use crate::{repository, skip};
+
+const VARIABLE: &str = "GAFFER_TEST_CLIENTS";
+
+/// A set of clients, as the installer makes it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Environment {
+    /// The original's programs and library, 0.4.4.
+    Gaffer04,
+    /// The original's programs and library, 0.5.2.
+    Gaffer05,
+    /// A Python of today with `websockets`.
+    Modern,
+}
+
+impl Environment {
+    const fn folder(self) -> &'static str {
+        match self {
+            Self::Gaffer04 => "g044",
+            Self::Gaffer05 => "g052",
+            Self::Modern => "modern",
+        }
+    }
+
+    const fn content(self) -> &'static str {
+        match self {
+            Self::Gaffer04 => "gaffer 0.4.4",
+            Self::Gaffer05 => "gaffer 0.5.2",
+            Self::Modern => "Python's websockets",
+        }
+    }
+
+    /// Where it is installed. If it is not, that is said once, with what to do about it.
+    pub(crate) fn locate(self) -> Option<PathBuf> {
+        let folder = env::var_os(VARIABLE).map(PathBuf::from);
+        if let Some(folder) = &folder {
+            // Cargo starts tests in their package's folder, whoever set the variable was probably in the repository's.
+            let environment = repository().join(folder).join(self.folder());
+            if environment.join("bin/python").exists() {
+                return Some(environment);
+            }
+        }
+        static SAID: Mutex<BTreeSet<Environment>> = Mutex::new(BTreeSet::new());
+        if SAID.lock().unwrap_or_else(PoisonError::into_inner).insert(self) {
+            let (content, name) = (self.content(), self.folder());
+            skip(&match folder {
+                Some(folder) => format!("tests with {content}: {} has no {name} that runs", folder.display()),
+                None => format!(
+                    "tests with {content}; to run them: tests/clients/install.sh target/clients && \
+                     {VARIABLE}=target/clients cargo test -p gaffer-tests"
+                ),
+            });
+        }
+        None
+    }
+}
