@@ -1,0 +1,84 @@
+//! How long to wait before the next attempt to connect.
+
+use std::time::Duration;
+
+/// Pauses that grow while nothing helps: they double from 100 ms to 5 s. Reads no clock and throws no dice.
+#[derive(Clone, Debug)]
+pub(super) struct Backoff {
+    next: Duration,
+    /// What the node wishes for.
+    least: Duration,
+}
+
+impl Default for Backoff {
+    fn default() -> Self {
+        Self { next: Self::FIRST, least: Duration::ZERO }
+    }
+}
+
+impl Backoff {
+    const FIRST: Duration = Duration::from_millis(100);
+    /// The longest pause. A connection that outlives it was a good one.
+    pub(super) const MOST: Duration = Duration::from_secs(5);
+
+    /// A connection is lost that held so long. After a good one the next pause is short.
+    pub(super) fn lost(&mut self, held: Duration) {
+        if held >= Self::MOST {
+            self.next = Self::FIRST;
+        }
+    }
+
+    /// The node wishes for pauses of at least so long.
+    pub(super) fn at_least(&mut self, least: Duration) {
+        self.least = least.min(Self::MOST);
+    }
+
+    /// The pause before the next attempt. `dice`, from 0 to 1, spreads those who lost their connections together: it takes away
+    /// up to half.
+    pub(super) fn pause(&mut self, dice: f64) -> Duration {
+        let pause = self.next.max(self.least);
+        self.next = (self.next * 2).min(Self::MOST);
+        pause.mul_f64(1.0 - dice.clamp(0.0, 1.0) / 2.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn pauses(backoff: &mut Backoff, dice: f64) -> Vec<u128> {
+        (0..8).map(|_| backoff.pause(dice).as_millis()).collect()
+    }
+
+    #[test]
+    fn pauses_double_from_100_ms_to_5_s() {
+        let mut backoff = Backoff::default();
+        assert_eq!(pauses(&mut backoff, 0.0), [100, 200, 400, 800, 1600, 3200, 5000, 5000]);
+        backoff.lost(Duration::from_millis(4999));
+        assert_eq!(backoff.pause(1.0).as_millis(), 2500);
+        backoff.lost(Duration::from_secs(5));
+        assert_eq!(pauses(&mut backoff, 1.0)[..3], [50, 100, 200]);
+    }
+
+    #[test]
+    fn the_node_may_wish_for_longer_pauses_within_reason() {
+        let mut backoff = Backoff::default();
+        backoff.at_least(Duration::from_secs(1));
+        assert_eq!(pauses(&mut backoff, 0.0)[3..6], [1000, 1600, 3200]);
+        backoff.at_least(Duration::from_secs(3600));
+        assert_eq!(backoff.pause(0.0).as_secs(), 5);
+    }
+
+    proptest! {
+        #[test]
+        fn no_pause_is_too_short_or_too_long(dice in prop::collection::vec(any::<f64>(), 1..40)) {
+            let mut backoff = Backoff::default();
+            for dice in dice {
+                let pause = backoff.pause(dice);
+                prop_assert!((Duration::from_millis(50)..=Duration::from_secs(5)).contains(&pause), "{pause:?}");
+            }
+        }
+    }
+}

@@ -1,0 +1,66 @@
+//! A typed client of gaffer nodes: everything that gafferd's HTTP API can do, over TCP, TLS and unix sockets.
+//!
+//! | to | use |
+//! | --- | --- |
+//! | reach a node | [`Client::new`], or [`Client::builder`] for TLS, keys and time limits |
+//! | load, change and control jobs | [`Client::load`], [`Client::start`], [`Client::scale`], … |
+//! | know how they stand, and what they use | [`Client::statuses`], [`Client::stats`] |
+//! | hear what happens, as it happens | [`Client::watch`], a [`Feed`] that goes on by itself when its connection is lost |
+//! | read what a process writes | [`Client::follow_output`] |
+//! | talk to a process | [`Client::stdio`], [`Client::channel`], [`Client::send`] |
+//!
+//! ```no_run
+//! use gaffer_client::Client;
+//! use gaffer_core::JobSpec;
+//!
+//! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+//! let client = Client::new(&"http://127.0.0.1:5000".parse()?)?;
+//! client.load(&JobSpec::new("web".parse()?, "./server --port 8080").check()?).await?;
+//! for job in client.statuses().await? {
+//!     println!("{} runs {} of {}", job.name, job.running, job.max_processes);
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! A process is talked to over a websocket:
+//!
+//! ```no_run
+//! use gaffer_client::{Client, SocketOptions};
+//!
+//! # async fn run(client: Client) -> Result<(), Box<dyn std::error::Error>> {
+//! let pid = client.pids(&"web".parse()?).await?[0];
+//! let mut process = client.stdio(pid, &SocketOptions::default()).await?;
+//! process.send("hello\n".into()).await?;
+//! while let Some(bytes) = process.recv().await? {
+//!     println!("{}", String::from_utf8_lossy(&bytes));
+//! }
+//! # Ok(())
+//! # }
+//! ```
+
+mod builder;
+mod endpoint;
+mod error;
+mod feed;
+mod jobs;
+mod node;
+mod processes;
+mod sessions;
+mod stats;
+mod tls;
+mod transport;
+mod websocket;
+
+pub use builder::ClientBuilder;
+pub use endpoint::{Endpoint, InvalidEndpoint};
+pub use error::{Cause, Error, Refusal};
+// What stands in signatures.
+pub use gaffer_core;
+
+pub use feed::{Feed, FeedOptions, OutputText, StatsOf, StatsSample, Told};
+pub use jobs::JobDetail;
+pub use node::Version;
+pub use tls::{TlsError, TlsOptions};
+pub use transport::Client;
+pub use websocket::{Channel, ChannelItem, Mode, SocketOptions, Stdio};
