@@ -12,6 +12,7 @@ mod endpoints;
 mod examples;
 mod feeds;
 mod foreign;
+mod gafferctl;
 mod http_api;
 mod launch;
 mod life;

@@ -1,0 +1,223 @@
+//! Which node, and with what rights.
+
+use std::{env, fmt, path::PathBuf};
+
+use clap::Args;
+use gaffer_client::{Client, Endpoint, TlsOptions};
+use gaffer_core::ini::{UserFile, UserNode};
+
+use crate::{Failure, Output, user_file::Place};
+
+/// Which node is called, and how, as options.
+#[derive(Clone, Default, Args)]
+#[command(next_help_heading = "Connection")]
+pub struct ConnectionArgs {
+    /// The node: http://HOST:PORT, https://HOST:PORT, unix:/PATH, or a name of the user file [env: GAFFER_ENDPOINT] [default: http://127.0.0.1:5000]
+    #[arg(long, global = true, value_name = "URL|NAME")]
+    pub connect: Option<String>,
+
+    /// The certificate to show to the node, PEM
+    #[arg(long, global = true, value_name = "FILE")]
+    pub certfile: Option<PathBuf>,
+
+    /// The certificate's key, PEM [default: in the file of --certfile]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub keyfile: Option<PathBuf>,
+
+    /// Trust certificates of these authorities, PEM [default: those that the system trusts]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub cacert: Option<PathBuf>,
+
+    /// Trust any certificate: whoever is in between can read and change everything
+    #[arg(long, global = true)]
+    pub insecure: bool,
+
+    /// The key that says who you are [env: GAFFER_API_KEY]
+    #[arg(long, global = true, value_name = "KEY")]
+    pub api_key: Option<String>,
+}
+
+/// What options, environment and user file come to.
+#[derive(Debug, PartialEq, Eq)]
+struct Connection {
+    endpoint: Endpoint,
+    tls: TlsOptions,
+    api_key: Option<String>,
+    is_key_of_file: bool,
+    /// A word that was taken as a host because it is no name in the user file.
+    unknown_name: Option<String>,
+}
+
+impl ConnectionArgs {
+    /// A client as the options, the environment and the user file say, in this order.
+    ///
+    /// Blocks while it reads the files.
+    ///
+    /// # Errors
+    /// When one of them does not read.
+    pub fn client(&self, output: &mut Output) -> Result<Client, Failure> {
+        let place = Place::here();
+        let file = place.as_ref().map_or_else(|| Ok(UserFile::default()), Place::read)?;
+        let Connection { endpoint, tls, api_key, is_key_of_file, unknown_name } =
+            self.clone().or_environment().resolve(&file)?;
+        if let Some(place) = place.as_ref().filter(|_| is_key_of_file) {
+            place.warn_of_readers(output);
+        }
+        if let (Some(name), Some(Place { path, .. })) = (unknown_name, place) {
+            let path = path.display();
+            output.set_advice(format!("`{name}` is no name in {path}, and so it was taken as a host"));
+        }
+        let mut builder = Client::builder(&endpoint).tls(tls);
+        if let Some(key) = api_key {
+            builder = builder.api_key(key);
+        }
+        Ok(builder.build()?)
+    }
+
+    /// With what the environment says of what no option says. It is not left to clap, for which a variable is as good as an
+    /// option: then there is no help without words, and each usage line names the option as if it were required.
+    fn or_environment(self) -> Self {
+        let variable = |name| env::var_os(name).map(|value| value.to_string_lossy().into_owned());
+        Self {
+            connect: self.connect.or_else(|| variable("GAFFER_ENDPOINT")),
+            api_key: self.api_key.or_else(|| variable("GAFFER_API_KEY")),
+            ..self
+        }
+    }
+
+    fn resolve(&self, file: &UserFile) -> Result<Connection, Failure> {
+        let word = self.connect.as_deref().map(str::trim).filter(|word| !word.is_empty());
+        let named = word.and_then(|word| file.nodes.iter().find(|node| node.name.as_deref() == Some(word)));
+        let endpoint: Endpoint = match (named, word) {
+            (Some(node), _) => node.url.parse().map_err(|error| Failure::Failed(format!("{}: {error}", node.place)))?,
+            (None, Some(word)) => word.parse()?,
+            (None, None) => Endpoint::default(),
+        };
+        let is_word = |word: &&str| !word.contains([':', '/', '.']);
+        let unknown_name = word.filter(|word| named.is_none() && is_word(word)).map(str::to_owned);
+        // What is written in different ways may be the same place.
+        let node = named.or_else(|| file.nodes.iter().find(|node| node.url.parse().as_ref() == Ok(&endpoint)));
+        let of_file = |value: fn(&UserNode) -> Option<&PathBuf>| node.and_then(value).cloned();
+        let (certfile, keyfile) = match &self.certfile {
+            // The key in the file belongs to the certificate there.
+            Some(certfile) => (Some(certfile.clone()), self.keyfile.clone()),
+            None => {
+                let keyfile = self.keyfile.clone().or_else(|| of_file(|node| node.keyfile.as_ref()));
+                (of_file(|node| node.certfile.as_ref()), keyfile)
+            }
+        };
+        let cacert = self.cacert.clone().or_else(|| of_file(|node| node.cacert.as_ref()));
+        let is_for_tls = [
+            ("--certfile", self.certfile.is_some()),
+            ("--keyfile", self.keyfile.is_some()),
+            ("--cacert", self.cacert.is_some()),
+            ("--insecure", self.insecure),
+        ];
+        if let Some((option, _)) = is_for_tls.into_iter().find(|(_, is_given)| *is_given && !endpoint.is_tls()) {
+            return Err(Failure::Usage(format!("`{option}` needs an https:// endpoint, and {endpoint} is none")));
+        }
+        let api_key = self.api_key.clone().filter(|key| !key.is_empty());
+        let key_of_file = node.and_then(|node| node.key.clone()).filter(|_| api_key.is_none());
+        let is_key_of_file = key_of_file.is_some();
+        let api_key = api_key.or(key_of_file);
+        let tls = TlsOptions { cacert, certfile, keyfile, insecure: self.insecure };
+        Ok(Connection { endpoint, tls, api_key, is_key_of_file, unknown_name })
+    }
+}
+
+impl fmt::Debug for ConnectionArgs {
+    /// Without the key.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ConnectionArgs").field("connect", &self.connect).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FILE: &str = r#"
+        [node "https://Shop.example"]
+        name = prod
+        key = secret
+        certfile = /me.pem
+        keyfile = /me.key
+        cacert = /ca.pem
+
+        [node "unix:///run/gaffer.sock"]
+        key = local
+
+        [node "gopher://old"]
+        name = old
+    "#;
+
+    fn resolved(args: &ConnectionArgs) -> Result<Connection, String> {
+        let file = UserFile::parse("/home/me/gaffer.ini", FILE).unwrap();
+        args.resolve(&file).map_err(|failure| failure.to_string())
+    }
+
+    fn to(word: &str) -> ConnectionArgs {
+        ConnectionArgs { connect: Some(word.to_owned()), ..ConnectionArgs::default() }
+    }
+
+    #[test]
+    fn a_name_means_its_node_with_all_that_the_file_says_of_it() {
+        let expected = Connection {
+            endpoint: "https://shop.example:443".parse().unwrap(),
+            tls: TlsOptions {
+                cacert: Some("/ca.pem".into()),
+                certfile: Some("/me.pem".into()),
+                keyfile: Some("/me.key".into()),
+                insecure: false,
+            },
+            api_key: Some("secret".to_owned()),
+            is_key_of_file: true,
+            unknown_name: None,
+        };
+        assert_eq!(resolved(&to("prod")), Ok(expected));
+    }
+
+    #[test]
+    fn a_section_is_found_by_its_url_however_that_is_written() {
+        let key = |url: &str| resolved(&to(url)).unwrap().api_key;
+        assert_eq!(key("https://shop.example:443/").as_deref(), Some("secret"));
+        assert_eq!(key("unix:/run/gaffer.sock").as_deref(), Some("local"));
+        assert_eq!(key("https://shop.example:444"), None);
+        assert_eq!(key("http://shop.example:443"), None);
+    }
+
+    #[test]
+    fn options_win_over_the_file() {
+        let key = Some("mine".to_owned());
+        let mine = resolved(&ConnectionArgs { api_key: key, certfile: Some("/my.pem".into()), ..to("prod") }).unwrap();
+        assert_eq!((mine.api_key.as_deref(), mine.is_key_of_file), (Some("mine"), false));
+        // The file's key is not that of this certificate.
+        assert_eq!((mine.tls.certfile, mine.tls.keyfile), (Some("/my.pem".into()), None));
+        assert_eq!(mine.tls.cacert, Some("/ca.pem".into()));
+        let unset = resolved(&ConnectionArgs { api_key: Some(String::new()), ..to("prod") }).unwrap();
+        assert_eq!(unset.api_key.as_deref(), Some("secret"));
+    }
+
+    #[test]
+    fn options_of_tls_are_refused_where_none_is_spoken() {
+        let args = ConnectionArgs { insecure: true, ..to("http://x:1") };
+        assert_eq!(resolved(&args), Err("`--insecure` needs an https:// endpoint, and http://x:1 is none".to_owned()));
+        let args = ConnectionArgs { cacert: Some("/ca.pem".into()), ..to("unix:/g.sock") };
+        assert_eq!(resolved(&args), Err("`--cacert` needs an https:// endpoint, and unix:/g.sock is none".to_owned()));
+        assert!(resolved(&ConnectionArgs { insecure: true, ..to("prod") }).is_ok());
+    }
+
+    #[test]
+    fn a_word_that_is_no_name_is_a_host() {
+        let seen = |word: &str| resolved(&to(word)).map(|it| (it.endpoint.to_string(), it.unknown_name));
+        assert_eq!(seen("test"), Ok(("http://test:5000".to_owned(), Some("test".to_owned()))));
+        assert_eq!(seen("test:80"), Ok(("http://test:80".to_owned(), None)));
+        assert_eq!(seen(" "), Ok(("http://127.0.0.1:5000".to_owned(), None)));
+    }
+
+    #[test]
+    fn a_named_url_that_is_none_is_told_with_its_place() {
+        let error = resolved(&to("old")).unwrap_err();
+        assert!(error.starts_with("/home/me/gaffer.ini:12: `gopher://old`: no node"), "{error}");
+    }
+}

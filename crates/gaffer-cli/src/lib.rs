@@ -1,0 +1,27 @@
+//! What gaffer's command line clients share: how a node is named, how results and failures are told, and how several jobs are
+//! meant by one word.
+
+mod connection;
+mod escape;
+mod exit;
+mod failure;
+mod output;
+mod progress;
+mod run;
+mod signals;
+mod table;
+mod targets;
+mod units;
+mod user_file;
+
+pub use connection::ConnectionArgs;
+pub use escape::escaped;
+pub use exit::Exit;
+pub use failure::Failure;
+pub use output::{Colour, Format, Output, OutputArgs};
+pub use progress::Progress;
+pub use run::{Context, run};
+pub use signals::deadly_signal;
+pub use table::Table;
+pub use targets::{Target, Targets, job_or_process_word, job_word};
+pub use units::{percent, size, span};

@@ -1,0 +1,85 @@
+//! Figures as people read them.
+
+/// Seconds in the two largest units that are not nothing: `3d 4h`, `5m 12s`, `7s`.
+pub fn span(seconds: f64) -> String {
+    // Cut, not rounded: what runs for 59.9 seconds has not run for a minute. What is below nothing becomes 0.
+    let seconds = seconds as u64;
+    let parts = [(86_400, "d"), (3_600, "h"), (60, "m"), (1, "s")];
+    let largest = parts.iter().position(|(length, _)| seconds >= *length).unwrap_or(parts.len() - 1);
+    let mut rest = seconds;
+    let mut texts = Vec::new();
+    for (length, unit) in parts.iter().skip(largest).take(2) {
+        if texts.is_empty() || rest >= *length {
+            texts.push(format!("{}{unit}", rest / length));
+        }
+        rest %= length;
+    }
+    texts.join(" ")
+}
+
+/// Bytes in the unit that leaves less than 1024 of them: `512 B`, `1.2 MiB`.
+pub fn size(bytes: u64) -> String {
+    if bytes < 1024 {
+        return format!("{bytes} B");
+    }
+    let mut size = bytes as f64;
+    let mut shown = "B";
+    for unit in ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"] {
+        // What would be rounded to 1024.0 belongs to the next one.
+        if size < 1023.95 {
+            break;
+        }
+        size /= 1024.0;
+        shown = unit;
+    }
+    format!("{size:.1} {shown}")
+}
+
+/// Percents: `12.5%`.
+pub fn percent(value: f64) -> String {
+    format!("{value:.1}%")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spans_have_two_units() {
+        for (seconds, text) in [
+            (-1.0, "0s"),
+            (0.9, "0s"),
+            (59.9, "59s"),
+            (60.0, "1m"),
+            (312.0, "5m 12s"),
+            (3_600.0, "1h"),
+            (3_659.0, "1h"),
+            (7_261.0, "2h 1m"),
+            (86_399.0, "23h 59m"),
+            (86_400.0 * 3.0 + 4.0 * 3_600.0 + 59.0, "3d 4h"),
+            (86_400.0 * 400.0, "400d"),
+        ] {
+            assert_eq!(span(seconds), text, "{seconds}");
+        }
+    }
+
+    #[test]
+    fn sizes_have_the_unit_that_fits() {
+        for (bytes, text) in [
+            (0, "0 B"),
+            (1023, "1023 B"),
+            (1024, "1.0 KiB"),
+            (1_258_291, "1.2 MiB"),
+            (1024 * 1024 - 1, "1.0 MiB"),
+            (3 << 30, "3.0 GiB"),
+            (u64::MAX, "16.0 EiB"),
+        ] {
+            assert_eq!(size(bytes), text, "{bytes}");
+        }
+    }
+
+    #[test]
+    fn percents_have_one_decimal() {
+        assert_eq!((percent(12.54).as_str(), percent(0.0).as_str()), ("12.5%", "0.0%"));
+    }
+}

@@ -1,0 +1,33 @@
+//! Administers a gaffer node, near or far: jobs, processes, signals, output, live events.
+//!
+//! | exit code | when |
+//! |---|---|
+//! | 0 | it is done |
+//! | 1 | it failed, or a part of it |
+//! | 2 | the command line does not read |
+//! | 3 | what was named is not there |
+//! | 4 | the node cannot be reached, or did not answer to the end |
+
+mod args;
+mod commands;
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser};
+use gaffer_cli::{Context, Output};
+
+/// The command line, for completions and manual pages.
+pub fn command() -> clap::Command {
+    args::Args::command()
+}
+
+/// Runs the program.
+pub fn main() -> ExitCode {
+    let args = args::Args::parse_from(args::spelled_out(std::env::args_os()));
+    let output = Output::new("gafferctl", &args.output);
+    gaffer_cli::run(output, async move |output| {
+        let client = args.connection.client(output)?;
+        commands::run(args.command, &mut Context { client, output }).await
+    })
+    .into()
+}
