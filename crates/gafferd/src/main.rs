@@ -1,42 +1,7 @@
 //! The gaffer node daemon: launches and supervises processes, and lets them be controlled over HTTP.
-//!
-//! | exit code | when |
-//! |---|---|
-//! | 0 | it was asked to stop, and everything ended |
-//! | 1 | it could not start (configuration, address in use), or could not end some process at its stop, or failed by itself |
-//! | 2 | the command line does not read |
 
-mod args;
-mod console;
-mod endpoints;
-mod log;
-mod reload;
-mod run;
-mod settings;
-
-use std::{
-    io::{self, Write},
-    process::ExitCode,
-};
+use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    // First, as threads inherit it. The kernel has no reason to refuse, and without it nothing but a name is missing.
-    let _: io::Result<()> = gaffer_core::proctitle::set_process_title("gafferd");
-    let args = args::Args::read();
-    let log = log::install();
-    let outcome = run::run(args);
-    drop(log); // What the log still holds comes before the last word.
-    match outcome {
-        Ok(code) => code,
-        Err(error) => {
-            let text = match error.downcast::<settings::Mistakes>() {
-                // One a line, each beginning with file and line, as editors read it.
-                Ok(mistakes) => mistakes.to_string(),
-                Err(error) => format!("gafferd: {error:#}"),
-            };
-            // With nobody reading stderr, the exit code has to say it all.
-            let _: io::Result<()> = writeln!(io::stderr(), "{text}");
-            ExitCode::FAILURE
-        }
-    }
+    gafferd::main()
 }

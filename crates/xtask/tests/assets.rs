@@ -1,0 +1,125 @@
+//! `xtask assets`: what it writes is there, reads, and completes.
+
+#![expect(clippy::unwrap_used, reason = "whatever goes wrong fails the test")]
+
+use std::{
+    fs,
+    io::Write,
+    path::{Path, PathBuf},
+    process::{Command, Output, Stdio},
+    sync::LazyLock,
+};
+
+/// What the task writes, once for all tests.
+static ASSETS: LazyLock<PathBuf> = LazyLock::new(|| {
+    let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("assets");
+    // What an earlier run left would hide what this one does not write.
+    drop(fs::remove_dir_all(&dir));
+    run(Command::new(env!("CARGO_BIN_EXE_xtask")).arg("assets").arg(&dir)).unwrap();
+    dir
+});
+
+fn completions() -> PathBuf {
+    ASSETS.join("completions")
+}
+
+/// Runs a program, which must succeed; `None`, once it has been said, if it is not installed.
+fn run(command: &mut Command) -> Option<Output> {
+    let output = match command.output() {
+        Ok(output) => output,
+        Err(error) => {
+            let program = command.get_program().to_string_lossy().into_owned();
+            // Written past the capture of `eprintln!`, of which nobody sees anything unless the test fails.
+            drop(writeln!(std::io::stderr(), "SKIPPED: checks with {program}: {error}"));
+            return None;
+        }
+    };
+    assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
+    Some(output)
+}
+
+fn names(dir: &Path) -> Vec<String> {
+    let entries = fs::read_dir(dir).unwrap();
+    let mut names: Vec<String> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+/// What bash offers behind these words, of which the last is incomplete.
+fn offers(line: &str) -> Vec<String> {
+    let words: Vec<&str> = line.split(' ').collect();
+    let [.., previous, word] = words[..] else { panic!("`{line}` is one word") };
+    let script = format!(
+        "source \"$0\"; COMP_WORDS=(\"$@\"); COMP_CWORD=$(($# - 1)); _{} '{}' '{word}' '{previous}'\n\
+         printf '%s\\n' \"${{COMPREPLY[@]}}\"",
+        words[0], words[0]
+    );
+    let file = completions().join(format!("{}.bash", words[0]));
+    let mut bash = Command::new("bash");
+    let output = run(bash.arg("-c").arg(script).arg(file).args(&words)).expect("bash is installed");
+    let text = String::from_utf8(output.stdout).unwrap();
+    text.lines().filter(|line| !line.is_empty()).map(str::to_owned).collect()
+}
+
+#[test]
+fn every_program_has_completions_for_every_shell_and_its_pages() {
+    assert_eq!(
+        names(&completions()),
+        ["_gafferctl", "_gafferd", "gafferctl.bash", "gafferctl.fish", "gafferd.bash", "gafferd.fish"]
+    );
+    let pages = names(&ASSETS.join("man/man1"));
+    assert!(pages.contains(&"gafferd.1".to_owned()), "{pages:?}");
+    let mut expected = vec!["gafferctl.1".to_owned()];
+    expected
+        .extend(gafferctl::command().get_subcommands().map(|command| format!("gafferctl-{}.1", command.get_name())));
+    expected.sort();
+    let of_gafferctl: Vec<&String> = pages.iter().filter(|name| name.starts_with("gafferctl")).collect();
+    assert_eq!(of_gafferctl, expected.iter().collect::<Vec<_>>());
+}
+
+#[test]
+fn completions_read_as_their_shells_demand() {
+    for (shell, files) in [
+        ("bash", ["gafferctl.bash", "gafferd.bash"]),
+        ("zsh", ["_gafferctl", "_gafferd"]),
+        ("fish", ["gafferctl.fish", "gafferd.fish"]),
+    ] {
+        for file in files {
+            if run(Command::new(shell).arg("-n").arg(completions().join(file))).is_none() {
+                break;
+            }
+        }
+    }
+}
+
+#[test]
+fn bash_completes_commands_options_and_values() {
+    assert_eq!(offers("gafferctl load_"), ["load_process"]);
+    assert_eq!(offers("gafferctl update_"), ["update_process"]);
+    assert_eq!(offers("gafferctl st"), ["start", "stop", "status", "stats"]);
+    assert_eq!(offers("gafferctl load_process --st"), ["--start"]);
+    assert_eq!(offers("gafferctl del_process --conn"), ["--connect"], "an option of all commands");
+    assert_eq!(offers("gafferctl --color "), ["auto", "always", "never"]);
+    assert_eq!(offers("gafferd --pid"), ["--pidfile"]);
+}
+
+#[test]
+fn manual_pages_are_complete_and_read_without_a_warning() {
+    let dir = ASSETS.join("man/man1");
+    for name in names(&dir) {
+        let page = fs::read_to_string(dir.join(&name)).unwrap();
+        for part in [".TH ", ".SH NAME", ".SH SYNOPSIS", ".SH DESCRIPTION", ".SH OPTIONS", ".SH VERSION"] {
+            assert!(page.contains(part), "{name} has no {part}:\n{page}");
+        }
+        assert!(page.contains(&format!("gaffer {}", env!("CARGO_PKG_VERSION"))), "{name}:\n{page}");
+    }
+    let page = fs::read_to_string(dir.join("gafferctl.1")).unwrap();
+    assert!(page.contains("GAFFER_ENDPOINT") && page.contains("load_process"), "{page}");
+    for name in names(&dir) {
+        let mut man = Command::new("man");
+        man.args(["--warnings", "-l"]).arg(dir.join(&name)).env("MANPAGER", "cat").env("LC_ALL", "C.UTF-8");
+        let Some(output) = run(man.stdin(Stdio::null())) else { return };
+        assert_eq!(String::from_utf8_lossy(&output.stderr), "", "{name}");
+        assert!(!output.stdout.is_empty(), "{name}");
+    }
+}
