@@ -21,7 +21,7 @@ pub use failure::Failure;
 pub use output::{Colour, Format, Output, OutputArgs};
 pub use progress::Progress;
 pub use run::{Context, run};
-pub use signals::deadly_signal;
+pub use signals::unless_signalled;
 pub use table::Table;
 pub use targets::{Target, Targets, job_or_process_word, job_word};
 pub use units::{percent, size, span};

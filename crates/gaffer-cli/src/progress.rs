@@ -1,10 +1,13 @@
 //! A line that says how far something is.
 
-use std::io::{self, IsTerminal, Write};
+use std::{
+    io::{self, IsTerminal, Write},
+    ops::ControlFlow,
+};
 
 use gaffer_core::os;
 
-use crate::{Failure, deadly_signal};
+use crate::{Failure, unless_signalled};
 
 /// A line on the terminal that is written over and over, and wiped at the end. Where stderr is no terminal nothing is shown.
 #[derive(Debug)]
@@ -43,13 +46,11 @@ impl Progress {
         if !io::stderr().is_terminal() {
             return Ok(task.await);
         }
-        let signal = tokio::select! {
-            biased; // Signals are listened to before anything is shown.
-            signal = deadly_signal() => signal?,
-            done = task => return Ok(done),
-        };
-        // The task is dropped by now, and its line with it.
-        os::die_of(signal)
+        match unless_signalled(task).await? {
+            ControlFlow::Continue(done) => Ok(done),
+            // With the task its line is gone.
+            ControlFlow::Break(signal) => os::die_of(signal),
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! Signals that end the program, for who has to leave something in order.
 
-use std::{future::pending, io};
+use std::{future::pending, io, ops::ControlFlow};
 
 use gaffer_core::names::Signal;
 use tokio::signal::unix::{SignalKind, signal};
@@ -11,7 +11,7 @@ use crate::Failure;
 ///
 /// # Errors
 /// When they cannot be listened to.
-pub async fn deadly_signal() -> Result<Signal, Failure> {
+async fn deadly_signal() -> Result<Signal, Failure> {
     let listen =
         |kind| signal(kind).map_err(|error: io::Error| Failure::Failed(format!("cannot listen to signals: {error}")));
     let mut interrupt = listen(SignalKind::interrupt())?;
@@ -24,4 +24,17 @@ pub async fn deadly_signal() -> Result<Signal, Failure> {
         else => pending().await,
     };
     Signal::new(kind.as_raw_value()).map_err(|error| Failure::Failed(error.to_string()))
+}
+
+/// Does a task, unless a signal that ends the program comes first: then the task is dropped, and the program must be ended once
+/// everything is in order. Signals are listened to before the task does anything.
+///
+/// # Errors
+/// When signals cannot be listened to.
+pub async fn unless_signalled<T>(task: impl Future<Output = T>) -> Result<ControlFlow<Signal, T>, Failure> {
+    tokio::select! {
+        biased;
+        signal = deadly_signal() => signal.map(ControlFlow::Break),
+        done = task => Ok(ControlFlow::Continue(done)),
+    }
 }

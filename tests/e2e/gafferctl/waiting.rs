@@ -8,6 +8,17 @@ use serde_json::Value;
 
 use super::{Transcript, gafferctl};
 
+/// `deaf` ends only once `go` is touched, `other` when it is told to. Both run.
+fn deaf_and_other() -> Daemon {
+    let daemon = Daemon::start(
+        "[process:deaf]\ncmd = misbehave deaf touch ready until go\ngraceful_timeout = 100\n\
+         [process:other]\ncmd = misbehave forever\n",
+    );
+    daemon.read("ready");
+    daemon.only_process("other");
+    daemon
+}
+
 #[test]
 fn a_start_waits_until_all_processes_run() {
     let daemon = Daemon::start("[process:web]\ncmd = misbehave forever\nnumprocesses = 3\nstart = false\n");
@@ -78,12 +89,7 @@ fn waiting_is_given_up_after_its_time() {
 
 #[test]
 fn a_terminal_shows_how_far_it_is_and_nothing_of_it_stays() {
-    let daemon = Daemon::start(
-        "[process:deaf]\ncmd = misbehave deaf touch ready until go\ngraceful_timeout = 100\n\
-         [process:other]\ncmd = misbehave forever\n",
-    );
-    daemon.read("ready");
-    daemon.only_process("other");
+    let daemon = deaf_and_other();
     let ctl = gafferctl(&daemon).on_terminal(80);
     let stop = ctl.start(&["stop", "--wait", "deaf", "other"]);
     // From then on the other one alone is waited for.
@@ -101,12 +107,7 @@ fn a_terminal_shows_how_far_it_is_and_nothing_of_it_stays() {
 
 #[test]
 fn ctrl_c_ends_it_by_the_signal_and_nothing_of_the_line_stays() {
-    let daemon = Daemon::start(
-        "[process:deaf]\ncmd = misbehave deaf touch ready until go\ngraceful_timeout = 100\n\
-         [process:other]\ncmd = misbehave forever\n",
-    );
-    daemon.read("ready");
-    daemon.only_process("other");
+    let daemon = deaf_and_other();
     let ctl = gafferctl(&daemon).on_terminal(80);
     for signal in [Signal::SIGINT, Signal::SIGTERM] {
         let stop = ctl.start(&["stop", "--wait", "deaf", "other"]);

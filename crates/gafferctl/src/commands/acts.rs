@@ -170,7 +170,8 @@ impl<'a> Acts<'a> {
         }
     }
 
-    fn say(&mut self, failure: &Failure) {
+    /// Tells a failure that belongs to no outcome.
+    pub(super) fn say(&mut self, failure: &Failure) {
         self.output.tell(failure);
         self.exit = self.exit.and(failure.exit());
     }

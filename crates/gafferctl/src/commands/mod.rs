@@ -22,7 +22,7 @@ mod wait;
 mod watch;
 
 use acts::Acts;
-use gaffer_cli::{Context, Exit, Failure, Output};
+use gaffer_cli::{Context, Failure, Output};
 use gaffer_core::supervisor::Scale;
 
 use crate::args::Command;
@@ -70,10 +70,7 @@ pub(crate) async fn run(command: Command, context: &mut Context<'_>) -> Result<(
 
 /// Tells what failed while the rest was done; how that ends, if anything did.
 fn failed(output: &mut Output, failures: &[Failure]) -> Result<(), Failure> {
-    let mut exit = Exit::Done;
-    for failure in failures {
-        output.say(failure);
-        exit = exit.and(failure.exit());
-    }
-    if exit == Exit::Done { Ok(()) } else { Err(Failure::Told(exit)) }
+    let mut acts = Acts::of_one(output);
+    failures.iter().for_each(|failure| acts.say(failure));
+    acts.end()
 }

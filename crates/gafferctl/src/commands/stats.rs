@@ -1,9 +1,9 @@
 //! `stats`: what processes use.
 
-use std::{collections::HashMap, time::Duration};
+use std::{collections::HashMap, ops::ControlFlow, time::Duration};
 
 use anstyle::Style;
-use gaffer_cli::{Context, Failure, Format, Table, Target, Targets, deadly_signal, percent, size};
+use gaffer_cli::{Context, Failure, Format, Table, Target, Targets, percent, size, unless_signalled};
 use gaffer_core::{
     JobName, ProcessId,
     names::OsPid,
@@ -58,16 +58,11 @@ pub(super) async fn follow(context: &mut Context<'_>, words: &[String], interval
             context.output.enter_screen()?;
             looks(context, words, interval).await
         };
-        // Signals are listened to before the terminal is changed.
-        let end = tokio::select! {
-            biased;
-            signal = deadly_signal() => Err(signal),
-            end = looks => Ok(end),
-        };
+        let end = unless_signalled(looks).await;
         context.output.leave_screen();
-        return match end {
-            Ok(end) => end,
-            Err(signal) => os::die_of(signal?),
+        return match end? {
+            ControlFlow::Continue(end) => end,
+            ControlFlow::Break(signal) => os::die_of(signal),
         };
     }
     looks(context, words, interval).await

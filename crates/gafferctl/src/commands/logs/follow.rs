@@ -3,6 +3,7 @@
 use std::{
     collections::{HashMap, HashSet},
     io,
+    ops::ControlFlow,
     time::Duration,
 };
 
@@ -11,7 +12,7 @@ use futures_util::{
     future::ready,
     stream::{BoxStream, SelectAll, once},
 };
-use gaffer_cli::{Context, Failure, Output, Target, Targets, deadly_signal};
+use gaffer_cli::{Context, Failure, Output, Target, Targets, unless_signalled};
 use gaffer_client::{Client, Error, FeedOptions, OutputText, Told};
 use gaffer_core::{
     JobName, ProcessId,
@@ -134,17 +135,12 @@ impl<'a> Follower<'a> {
         if context.output.is_terminal() {
             // What is begun is shown before a signal ends the program. Into a pipe it is not: nobody may read that, and the program
             // is to end nevertheless.
-            let end = tokio::select! {
-                biased; // Signals are listened to before anything is printed.
-                signal = deadly_signal() => Err(signal),
-                end = follower.listen(context) => Ok(end),
-            };
-            match end {
-                Ok(end) => end?,
-                Err(signal) => {
+            match unless_signalled(follower.listen(context)).await? {
+                ControlFlow::Continue(end) => end?,
+                ControlFlow::Break(signal) => {
                     follower.end_all();
                     context.output.bytes(&follower.printer.take())?;
-                    os::die_of(signal?)
+                    os::die_of(signal)
                 }
             }
         } else {
