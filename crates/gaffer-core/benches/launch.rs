@@ -26,6 +26,8 @@ fn plan(pid: u64) -> LaunchPlan {
         outputs: vec!["out".parse().unwrap(), "err".parse().unwrap()],
         stdin: false,
         custom: vec![],
+        terminal: None,
+        expect_sinks: false,
     }
 }
 

@@ -1,6 +1,7 @@
-//! What concerns the program as a whole: inherited descriptors, the descriptor limit, orphans, its end.
+//! What concerns the program as a whole: inherited descriptors, the descriptor limit, orphans, its end. And a call on terminals
+//! that streams and the real backend share.
 //!
-//! These calls change the state of the whole program, so a library never makes them by itself: `gafferd` makes them
+//! But for the last, these calls change the state of the whole program, so a library never makes them by itself: `gafferd` makes them
 //! first thing in `main`. (The real backend makes the one that it cannot work without, [`become_subreaper`].)
 
 #![expect(
@@ -10,7 +11,7 @@
 
 use std::{
     fs, io,
-    os::fd::{BorrowedFd, RawFd},
+    os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd},
     sync::OnceLock,
 };
 
@@ -103,4 +104,12 @@ pub fn die_of(signal: Signal) -> ! {
 /// When the kernel refuses.
 pub fn become_subreaper() -> io::Result<()> {
     Ok(nix::sys::prctl::set_child_subreaper(true)?)
+}
+
+/// Sets the size of a pseudo-terminal, by either end. The foreground group of its session gets SIGWINCH if it is another one.
+pub(crate) fn set_terminal_size(terminal: impl AsFd, columns: u16, rows: u16) -> io::Result<()> {
+    let size = libc::winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
+    // SAFETY: the kernel reads a `winsize` from a pointer that is valid during the call.
+    let set = unsafe { libc::ioctl(terminal.as_fd().as_raw_fd(), libc::TIOCSWINSZ, &raw const size) };
+    if set == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }

@@ -9,6 +9,8 @@ use crate::config::UnknownVariable;
 pub enum SpawnStage {
     /// Making pipes.
     Pipes,
+    /// Making pseudo-terminals, or taking one as the controlling terminal.
+    Terminal,
     /// Making the child.
     Fork,
     /// Starting a session of its own.
@@ -35,6 +37,7 @@ impl fmt::Display for SpawnStage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Pipes => "making its pipes",
+            Self::Terminal => "giving it a terminal",
             Self::Fork => "making a child",
             Self::Session => "starting a session of its own",
             Self::Group => "making its process group",
@@ -108,6 +111,25 @@ pub enum SpawnError {
     /// The backend itself is gone.
     #[error("the launcher has stopped")]
     LauncherGone,
+}
+
+impl SpawnError {
+    /// What a shell would end with: 127 if there is no such program, 126 if it is there but cannot be run.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::ProgramNotFound { .. } => 127,
+            Self::UnknownVariable(_)
+            | Self::InterpreterNotFound { .. }
+            | Self::NotExecutable { .. }
+            | Self::BadCwd { .. }
+            | Self::UnknownUser(_)
+            | Self::UnknownGroup(_)
+            | Self::NotPrivileged
+            | Self::Os { .. }
+            | Self::Cancelled
+            | Self::LauncherGone => 126,
+        }
+    }
 }
 
 fn os_error(errno: i32) -> std::io::Error {

@@ -12,7 +12,7 @@ use std::{fmt, sync::Arc};
 
 pub use error::{SpawnError, SpawnStage};
 pub use plan::{LaunchPlan, MARK, PARENTS};
-pub use real::RealBackend;
+pub use real::{Descendants, RealBackend, Root, end_descendants, end_leftovers};
 use tokio::sync::mpsc;
 
 use crate::{

@@ -10,6 +10,7 @@ use super::SpawnError;
 use crate::{
     config::{JobConfig, Owner},
     names::{ProcessId, StreamLabel},
+    streams::TerminalSize,
 };
 
 /// Name of the variable that marks every process as ours: `<node id>:<pid>`.
@@ -42,6 +43,14 @@ pub struct LaunchPlan {
     pub stdin: bool,
     /// Labels of extra two-way pipes, from descriptor 3 on.
     pub custom: Vec<StreamLabel>,
+    /// Pseudo-terminals instead of pipes: one for stdin and stdout, which becomes the controlling terminal of the process and its
+    /// session, and one for stderr, if that has not the same label. Of them `outputs` says what is kept, and `stdin` whether
+    /// anything is ever typed: then it is read line by line (at most 4,095 bytes a line, unless the process asks for bare
+    /// characters), and control characters act as on any terminal. As on any, too, what is left in its foreground group gets
+    /// SIGHUP when it ends, and it itself when the backend does.
+    pub terminal: Option<TerminalSize>,
+    /// Whether outputs wait for their sinks from the first byte on.
+    pub expect_sinks: bool,
 }
 
 impl LaunchPlan {
@@ -83,6 +92,8 @@ impl LaunchPlan {
             outputs: config.redirect_output().to_vec(),
             stdin: config.redirect_input(),
             custom: config.custom_streams().to_vec(),
+            terminal: None,
+            expect_sinks: false,
         })
     }
 }

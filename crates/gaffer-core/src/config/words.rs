@@ -1,6 +1,6 @@
 //! From `cmd`, `args` and an environment to the words that are executed.
 
-use std::{collections::BTreeMap, ffi::OsString};
+use std::{borrow::Cow, collections::BTreeMap, ffi::OsString, fmt};
 
 /// A `$NAME` that the process's environment does not hold.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -22,6 +22,40 @@ pub enum CommandLine {
     Words(Vec<String>),
     /// A line for `sh -c`, in which gaffer replaces nothing.
     Shell(String),
+}
+
+impl fmt::Display for CommandLine {
+    /// As people write it: a line as it is, and of words only those in quotes that would not be read as one word.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Shell(line) => f.write_str(line),
+            Self::Words(words) => words.iter().enumerate().try_for_each(|(position, word)| {
+                let gap = if position > 0 { " " } else { "" };
+                write!(f, "{gap}{}", quoted(word))
+            }),
+        }
+    }
+}
+
+/// A word as it reads as one, and with its variables still replaced.
+fn quoted(word: &str) -> Cow<'_, str> {
+    let is_plain = |c: char| c.is_alphanumeric() || "_-+=./:,@%^${}".contains(c);
+    if !word.is_empty() && word.chars().all(is_plain) {
+        return word.into();
+    }
+    if !word.contains('$') {
+        // Only a NUL cannot be quoted, and no command line holds one.
+        return shlex::try_quote(word).unwrap_or(word.into());
+    }
+    let mut text = String::from('"');
+    for c in word.chars() {
+        if matches!(c, '"' | '\\' | '`') {
+            text.push('\\');
+        }
+        text.push(c);
+    }
+    text.push('"');
+    text.into()
 }
 
 impl CommandLine {
@@ -70,5 +104,19 @@ mod tests {
     fn an_unknown_variable_is_named_with_its_word() {
         let error = expand(&["x", "--a=$NOPE"]).unwrap_err();
         assert_eq!((error.name.as_str(), error.word.as_str()), ("NOPE", "--a=$NOPE"));
+    }
+
+    #[test]
+    fn words_are_shown_in_quotes_where_they_need_them() {
+        for (words, shown) in [
+            (&["python", "-u", "dummy_basic.py"][..], "python -u dummy_basic.py"),
+            (&["./web", "--port=${PORT}", "$HOME/x", "grüße"], "./web --port=${PORT} $HOME/x grüße"),
+            (&["sh", "-c", "echo a; b", ""], "sh -c 'echo a; b' ''"),
+            (&["it's", "a \"$B\" `c`", "*"], r#""it's" "a \"$B\" \`c\`" '*'"#),
+        ] {
+            let line = CommandLine::Words(words.iter().map(ToString::to_string).collect());
+            assert_eq!(line.to_string(), shown);
+        }
+        assert_eq!(CommandLine::Shell("a | b 'c  d'".into()).to_string(), "a | b 'c  d'");
     }
 }

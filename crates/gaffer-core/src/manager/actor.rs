@@ -21,6 +21,7 @@ use tracing::error;
 use super::{
     Manager, ManagerOptions,
     applications::{self, Started},
+    launches::{Launched, Launches},
     live::{Live, Recent, View},
     log,
     shared::{End, Leftover, Request, Shared, Stage},
@@ -67,6 +68,7 @@ impl Manager {
         let shared = Arc::new(Shared {
             requests,
             journal: Arc::new(Journal::new(options.event_queue, Self::EVENTS_KEPT)),
+            launches: Arc::default(),
             monitor,
             applications: Mutex::new(Started::default()),
             stage,
@@ -83,6 +85,7 @@ impl Manager {
             last_ticket: 0,
             timers: Timers::default(),
             journal: Arc::clone(&shared.journal),
+            launches: Arc::clone(&shared.launches),
             options,
             node,
             left: None,
@@ -116,6 +119,7 @@ struct Actor<B> {
     last_ticket: u64,
     timers: Timers,
     journal: Arc<Journal>,
+    launches: Arc<Launches>,
     options: ManagerOptions,
     node: String,
     /// Set once the shutdown is over.
@@ -237,6 +241,10 @@ impl<B: Backend> Actor<B> {
         match fact {
             Fact::Spawned { pid, os_pid, io } => {
                 if let Some(plan) = self.plans.remove(&pid) {
+                    self.launches.tell(|| {
+                        let job = self.supervisor.process_job(pid)?;
+                        Some(Launched { pid, job, io: io.clone() })
+                    });
                     self.live.insert(pid, Live::new(os_pid, io, &plan, SystemTime::now()));
                 }
                 self.feed(Input::Spawned { pid, os_pid });
@@ -311,7 +319,8 @@ impl<B: Backend> Actor<B> {
         let pid = launch.pid;
         match LaunchPlan::new(pid, &launch.config, &self.options.environment, &launch.env, &self.node) {
             Ok(plan) => {
-                let plan = Arc::new(plan);
+                let (terminal, expect_sinks) = (self.options.terminal, self.options.expect_sinks);
+                let plan = Arc::new(LaunchPlan { terminal, expect_sinks, ..plan });
                 self.plans.insert(pid, plan.clone());
                 self.backend.launch(plan);
                 None

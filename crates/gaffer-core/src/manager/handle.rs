@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot};
 
 use super::{
     ManagerError,
+    launches::Launched,
     live::View,
     shared::{Leftover, Request, Shared, Stage},
 };
@@ -131,7 +132,7 @@ impl Manager {
     /// Launches a one-off process of a job, stopped or not: not kept alive, not counted.
     ///
     /// # Errors
-    /// [`Refusal::UnknownJob`], [`Refusal::NotStarted`], or the manager is stopping.
+    /// [`Refusal::UnknownJob`], [`Refusal::NotLaunched`], or the manager is stopping.
     pub async fn commit(&self, name: &JobName, once: OneOff) -> Result<ProcessId> {
         match self.command(Command::Commit(name.clone(), once)).await? {
             Answer::Launched(pid) => Ok(pid),
@@ -273,6 +274,11 @@ impl Manager {
     /// [`Refusal::UnknownProcess`], or the manager has stopped.
     pub async fn recent_streams(&self, pid: ProcessId) -> Result<ProcessIo> {
         self.query(move |view| view.recent_io(pid).cloned()).await?.ok_or_else(|| Refusal::UnknownProcess(pid).into())
+    }
+
+    /// Hands out the streams of all processes that are launched from now on, to one listener.
+    pub(crate) fn launches(&self) -> mpsc::UnboundedReceiver<Launched> {
+        self.shared.launches.listen()
     }
 
     /// One labelled output (or extra pipe) of a process.

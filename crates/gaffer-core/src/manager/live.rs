@@ -54,12 +54,19 @@ impl Recent {
     /// Enough for a burst of short runs, and some MB of history at most.
     const MAX: usize = 32;
 
-    /// Keeps the streams of a process that is gone, if it has any.
+    /// Keeps the streams of a process that is gone, if it has any. Beyond [`MAX`](Self::MAX) go the oldest, but not those that
+    /// still expect a sink: whoever wants nothing lost attaches one to each, so that those are few, too, unless it stalls: then they
+    /// grow by each process that ends meanwhile.
     pub(crate) fn keep(&mut self, pid: ProcessId, io: ProcessIo) {
-        if io.labels().next().is_some() {
-            self.streams.truncate(Self::MAX - 1);
-            self.streams.push_front((pid, io));
+        if io.labels().next().is_none() {
+            return;
         }
+        self.streams.push_front((pid, io));
+        let mut kept = 0;
+        self.streams.retain(|(_, io)| {
+            kept += 1;
+            kept <= Self::MAX || io.all_outputs().any(|output| output.expects_sink())
+        });
     }
 
     fn io(&self, pid: ProcessId) -> Option<&ProcessIo> {
@@ -110,5 +117,37 @@ impl View<'_> {
             stopping: process.stopping,
             lost: live.io.outputs.iter().map(|output| output.lost()).sum(),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::streams::Output;
+
+    fn io(output: Arc<Output>) -> ProcessIo {
+        ProcessIo { outputs: vec![output], ..ProcessIo::default() }
+    }
+
+    #[test]
+    fn streams_of_the_last_processes_are_kept_and_those_that_expect_a_sink() {
+        let label: StreamLabel = "out".parse().unwrap();
+        let mut recent = Recent::default();
+        for pid in 1..=50 {
+            let output = if pid % 10 == 0 { Output::expecting_sink(label.clone()) } else { Output::new(label.clone()) };
+            recent.keep(ProcessId::new(pid), io(output));
+        }
+        recent.keep(ProcessId::new(51), ProcessIo::default());
+        let kept =
+            |recent: &Recent| (1..=60).filter(|pid| recent.io(ProcessId::new(*pid)).is_some()).collect::<Vec<_>>();
+        assert_eq!(kept(&recent), [10].into_iter().chain(19..=50).collect::<Vec<_>>());
+
+        for pid in [10, 20] {
+            drop(recent.io(ProcessId::new(pid)).unwrap().outputs[0].attach_sink());
+        }
+        recent.keep(ProcessId::new(52), io(Output::new(label)));
+        assert_eq!(kept(&recent), (20..=50).chain([52]).collect::<Vec<_>>());
     }
 }

@@ -4,6 +4,7 @@ mod actor;
 mod applications;
 mod error;
 mod handle;
+mod launches;
 mod live;
 mod log;
 mod options;
@@ -13,4 +14,5 @@ mod timers;
 
 pub use error::ManagerError;
 pub use handle::Manager;
+pub(crate) use launches::Launched;
 pub use options::ManagerOptions;

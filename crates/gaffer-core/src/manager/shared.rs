@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::{Mutex, mpsc, oneshot, watch};
 
-use super::{applications::Started, live::View};
+use super::{applications::Started, launches::Launches, live::View};
 use crate::{
     events::Journal,
     names::{JobName, ProcessId},
@@ -60,6 +60,7 @@ pub(crate) struct End {
 pub(crate) struct Shared {
     pub(crate) requests: mpsc::Sender<Request>,
     pub(crate) journal: Arc<Journal>,
+    pub(crate) launches: Arc<Launches>,
     pub(crate) monitor: Monitor,
     pub(crate) applications: Mutex<Started>,
     pub(crate) stage: watch::Receiver<Stage>,

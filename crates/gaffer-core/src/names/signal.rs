@@ -18,6 +18,16 @@ impl Signal {
     pub const TERM: Self = Self(libc::SIGTERM);
     /// Ends a process that cannot refuse.
     pub const KILL: Self = Self(libc::SIGKILL);
+    /// A person interrupts: Ctrl-C.
+    pub const INT: Self = Self(libc::SIGINT);
+    /// A person interrupts, and wants to know where it stands: `Ctrl-\`.
+    pub const QUIT: Self = Self(libc::SIGQUIT);
+    /// The terminal is gone.
+    pub const HUP: Self = Self(libc::SIGHUP);
+    /// Means what a program wants it to mean.
+    pub const USR1: Self = Self(libc::SIGUSR1);
+    /// Means what a program wants it to mean.
+    pub const USR2: Self = Self(libc::SIGUSR2);
 
     /// Wraps a number.
     ///

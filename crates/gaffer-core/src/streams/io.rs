@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Output, Stdin};
+use super::{Output, Stdin, Terminal};
 use crate::names::StreamLabel;
 
 /// An extra two-way pipe of a process.
@@ -23,18 +23,24 @@ pub struct ProcessIo {
     pub stdin: Option<Stdin>,
     /// Extra pipes.
     pub custom: Vec<TwoWay>,
+    /// The terminal that the process has instead of pipes, if it has one.
+    pub terminal: Option<Terminal>,
 }
 
 impl ProcessIo {
+    /// Everything that can be read: stdout, stderr, and the readable sides of the extra pipes.
+    pub fn all_outputs(&self) -> impl Iterator<Item = &Arc<Output>> {
+        self.outputs.iter().chain(self.custom.iter().map(|pipe| &pipe.output))
+    }
+
     /// Labels of everything that can be read.
     pub fn labels(&self) -> impl Iterator<Item = &StreamLabel> {
-        self.outputs.iter().chain(self.custom.iter().map(|pipe| &pipe.output)).map(|output| output.label())
+        self.all_outputs().map(|output| output.label())
     }
 
     /// The output, or the readable side of the extra pipe, of this label.
     pub fn output(&self, label: &str) -> Option<&Arc<Output>> {
-        let mut all = self.outputs.iter().chain(self.custom.iter().map(|pipe| &pipe.output));
-        all.find(|output| output.label().as_str() == label)
+        self.all_outputs().find(|output| output.label().as_str() == label)
     }
 
     /// Has writers told that nobody reads any more.

@@ -27,8 +27,7 @@ pub struct MergedSubscription {
 impl MergedSubscription {
     /// Subscribes to every stream of a process. With [`Start::Lines`] each begins with so many of its own lines.
     pub fn of_process(io: &ProcessIo, start: Start) -> Self {
-        let outputs = io.outputs.iter().chain(io.custom.iter().map(|pipe| &pipe.output));
-        Self::from_sources(outputs.map(|output| (output.label().clone(), output.subscribe(start))))
+        Self::from_sources(io.all_outputs().map(|output| (output.label().clone(), output.subscribe(start))))
     }
 
     /// Subscribes to one output alone.
@@ -104,7 +103,7 @@ mod tests {
     async fn all_outputs_and_extra_pipes_are_heard_until_the_last_one_ends() {
         let [out, err, extra] = ["stdout", "stderr", "extra"].map(output);
         let custom = vec![TwoWay { output: Arc::clone(&extra), input: Stdin::new(tokio::io::sink()) }];
-        let io = ProcessIo { outputs: vec![Arc::clone(&out), Arc::clone(&err)], stdin: None, custom };
+        let io = ProcessIo { outputs: vec![Arc::clone(&out), Arc::clone(&err)], stdin: None, custom, terminal: None };
         out.push("old".into());
         let mut merged = MergedSubscription::of_process(&io, Start::Oldest);
         let reader = tokio::spawn(async move {

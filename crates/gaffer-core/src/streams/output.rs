@@ -8,6 +8,7 @@
 //! | always | the last [`Output::HISTORY`] bytes, if so many were written | who comes late |
 //! | while a subscription has not read it | up to [`Output::MAX`] bytes | who is slow; beyond, the oldest goes and they are told |
 //! | while the sink has not read it | all: the writer waits from [`Output::SINK_BACKLOG`] on | who must not lose any |
+//! | while a sink is expected | all, as if it stood at the first byte | who will attach one, and must not lose any |
 //!
 //! To each of these comes at most one chunk more, as whole chunks are dropped.
 
@@ -86,7 +87,7 @@ struct Shared {
 struct State {
     ring: Ring,
     readers: Waiters<Reader>,
-    sink: Option<SeatNumber>,
+    sink: Sink,
     /// No lossy reader is behind this position. Positions only grow, so an old value stays true and only a reader that comes
     /// must lower it; it is found anew when it stands in the way.
     all_beyond: u64,
@@ -99,6 +100,16 @@ struct State {
 struct Reader {
     position: u64,
     lossless: bool,
+}
+
+/// For whom everything is kept.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+enum Sink {
+    #[default]
+    Nobody,
+    /// One that is still to come, and will begin with the first byte.
+    Expected,
+    Attached(SeatNumber),
 }
 
 impl Output {
@@ -119,7 +130,21 @@ impl Output {
 
     /// Makes an empty output.
     pub fn new(label: StreamLabel) -> Arc<Self> {
-        Arc::new(Self { label, shared: Arc::new(Shared { state: Mutex::default(), room: Notify::new() }) })
+        Self::with(label, Sink::Nobody)
+    }
+
+    /// Makes an empty output that waits for its sink: until [`attach_sink`](Self::attach_sink) was called it keeps everything,
+    /// also after [`close`](Self::close), and makes its writer wait as if the sink was there and had read nothing yet.
+    ///
+    /// Who made it so has to attach one. Who then finds that nobody wants the bytes drops it at once, which lets the
+    /// writer go on.
+    pub fn expecting_sink(label: StreamLabel) -> Arc<Self> {
+        Self::with(label, Sink::Expected)
+    }
+
+    fn with(label: StreamLabel, sink: Sink) -> Arc<Self> {
+        let state = Mutex::new(State { sink, ..State::default() });
+        Arc::new(Self { label, shared: Arc::new(Shared { state, room: Notify::new() }) })
     }
 
     /// The label.
@@ -148,7 +173,7 @@ impl Output {
         sleepers.into_iter().for_each(Waker::wake);
     }
 
-    /// Resolves once a lossless sink, if there is one, has room, or once the output is closed.
+    /// Resolves once a lossless sink, if there is one or one is expected, has room, or once the output is closed.
     ///
     /// Whoever pushes waits for this before each push; then the sink has at most [`SINK_BACKLOG`](Self::SINK_BACKLOG)
     /// bytes and one push to read.
@@ -221,16 +246,22 @@ impl Output {
     /// Subscribes without loss, beginning with the oldest bytes kept; `None` if the output has a sink already.
     ///
     /// As long as the sink has [`SINK_BACKLOG`](Self::SINK_BACKLOG) bytes or more to read, [`writable`](Self::writable)
-    /// waits, and with it the pipe and in the end the process. Dropping the sink releases them.
+    /// waits, and with it the pipe and in the end the process. Dropping the sink releases them. The first sink of an output
+    /// that was [expecting](Self::expecting_sink) it begins with the first byte ever written.
     pub fn attach_sink(self: &Arc<Self>) -> Option<OutputSubscription> {
         let mut state = lock(&self.shared.state);
-        if state.sink.is_some() {
+        if matches!(state.sink, Sink::Attached(_)) {
             return None;
         }
         let position = state.ring.head();
         let subscription = self.enter(&mut state, Reader { position, lossless: true });
-        state.sink = Some(subscription.seat);
+        state.sink = Sink::Attached(subscription.seat);
         Some(subscription)
+    }
+
+    /// Whether a sink is still to come, and everything is kept for it.
+    pub fn expects_sink(&self) -> bool {
+        lock(&self.shared.state).sink == Sink::Expected
     }
 
     fn enter(&self, state: &mut State, reader: Reader) -> OutputSubscription {
@@ -264,7 +295,7 @@ impl State {
         while let Some(front) = self.ring.front_len() {
             let kept = self.ring.len();
             let end = self.ring.head() + front;
-            let sink_wants_it = self.sink.is_some_and(|sink| self.readers.value(sink).position < end);
+            let sink_wants_it = self.sink_position().is_some_and(|position| position < end);
             if kept - front < Output::HISTORY || sink_wants_it {
                 return;
             }
@@ -285,8 +316,17 @@ impl State {
     }
 
     fn has_room(&self) -> bool {
-        let backlog = self.sink.map_or(0, |sink| self.ring.tail() - self.readers.value(sink).position);
+        let backlog = self.sink_position().map_or(0, |position| self.ring.tail() - position);
         self.closed || backlog < Output::SINK_BACKLOG
+    }
+
+    /// What the sink has read, if there is one or one is to come.
+    fn sink_position(&self) -> Option<u64> {
+        match self.sink {
+            Sink::Nobody => None,
+            Sink::Expected => Some(0),
+            Sink::Attached(seat) => Some(self.readers.value(seat).position),
+        }
     }
 
     /// What is there for a reader, and whether taking it has made room for the writer.
@@ -381,9 +421,9 @@ impl Drop for OutputSubscription {
         let position = state.readers.value(self.seat).position;
         state.lost += state.ring.head().saturating_sub(position);
         let waker = state.readers.leave(self.seat);
-        let was_sink = state.sink == Some(self.seat);
+        let was_sink = state.sink == Sink::Attached(self.seat);
         if was_sink {
-            state.sink = None;
+            state.sink = Sink::Nobody;
         }
         state.trim();
         drop(state);

@@ -122,7 +122,7 @@ impl Supervisor {
                 self.set_not_before(key, place, step.now + wait);
             }
             Role::Once(Some(ticket)) => {
-                let refusal = Refusal::NotStarted { job: name, cause: error.to_string() };
+                let refusal = Refusal::NotLaunched { job: name, error: error.clone() };
                 step.answer(ticket, Err(refusal));
             }
             Role::Slot(_) | Role::Incoming(_) | Role::Surplus | Role::Once(None) => {}

@@ -192,6 +192,14 @@ pub enum Refusal {
         /// Why.
         cause: String,
     },
+    /// A one-off process could not be launched.
+    #[error("a one-off process of job `{job}` did not start: {error}")]
+    NotLaunched {
+        /// Of which job.
+        job: JobName,
+        /// Why.
+        error: SpawnError,
+    },
     /// Another command for the job took over before this one was done.
     #[error("a later command for job `{0}` took over")]
     Superseded(JobName),

@@ -1,7 +1,13 @@
 //! How lines about jobs look, wherever they are shown: each job by its name, and in a colour of its own.
 
+mod clock;
+mod exact;
+mod frame;
 mod palette;
 
+pub use clock::{Clock, time_of_day, time_of_day_at};
+pub use exact::ExactLines;
+pub use frame::{Bar, Edges, Frame};
 pub use palette::{Colour, Palette};
 
 use crate::names::JobName;
@@ -29,7 +35,17 @@ pub struct Voice {
 impl Voice {
     /// Of this job; in no colour, if none is given.
     pub fn new(job: &JobName, colour: Option<Colour>) -> Self {
-        Self { name: job.short(), colour }
+        Self::called(job.short(), colour)
+    }
+
+    /// Of something of this name.
+    pub fn called(name: impl Into<String>, colour: Option<Colour>) -> Self {
+        Self { name: name.into(), colour }
+    }
+
+    /// The same without its colour.
+    pub(crate) fn colourless(&self) -> Self {
+        Self { name: self.name.clone(), colour: None }
     }
 
     /// Appends one line.
@@ -39,33 +55,30 @@ impl Voice {
             out.push_str(part);
         }
     }
-}
 
-/// The time of day here, as lines begin with it.
-pub fn time_of_day() -> String {
-    shown(&jiff::Zoned::now())
-}
+    /// As [`line`](Self::line), in bytes. The name takes `width` characters at least.
+    pub(crate) fn line_of_bytes(&self, out: &mut Vec<u8>, now: &str, width: usize, text: &[u8]) {
+        self.begin(out, now, width, Bar::Plain);
+        out.extend_from_slice(text);
+        if self.colour.is_some() {
+            out.extend_from_slice(Colour::END.as_bytes());
+        }
+        out.push(b'\n');
+    }
 
-/// The time of day that it was here at a time in seconds since the epoch; `None` where no calendar reaches.
-pub fn time_of_day_at(time: f64) -> Option<String> {
-    // Cut, not rounded: a second has come when it has begun.
-    let time = jiff::Timestamp::from_second(time.floor() as i64).ok()?;
-    Some(shown(&time.to_zoned(jiff::tz::TimeZone::system())))
-}
-
-fn shown(time: &jiff::Zoned) -> String {
-    time.strftime("%H:%M:%S").to_string()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_time_of_day_is_that_of_the_second_which_has_begun() {
-        assert_eq!(time_of_day_at(1_700_000_000.999), time_of_day_at(1_700_000_000.0));
-        // Zones differ by whole minutes today.
-        assert!(time_of_day_at(1_700_000_000.0).is_some_and(|time| time.ends_with(":20")));
-        assert_eq!(time_of_day_at(1e300), None);
+    /// Appends what stands before the text of a line. The name takes `width` characters at least.
+    fn begin(&self, out: &mut Vec<u8>, now: &str, width: usize, bar: Bar) {
+        let colour = self.colour.map_or("", Colour::begin);
+        for part in [colour, now, " ", &self.name] {
+            out.extend_from_slice(part.as_bytes());
+        }
+        out.resize(out.len() + width.saturating_sub(self.name.chars().count()), b' ');
+        let (red, back) = match bar {
+            Bar::Red if self.colour.is_some() => (Colour::RED, colour),
+            Bar::Red | Bar::Plain => ("", ""),
+        };
+        for part in [" ", red, "|", back, " "] {
+            out.extend_from_slice(part.as_bytes());
+        }
     }
 }

@@ -18,6 +18,9 @@ impl Colour {
     /// Back to the terminal's own colour.
     pub const END: &str = "\x1b[39m";
 
+    /// Of what is wrong.
+    pub(super) const RED: &str = "\x1b[31m";
+
     /// Turns the colour on.
     pub fn begin(self) -> &'static str {
         BEGIN[self.0 % BEGIN.len()]

@@ -3,4 +3,5 @@
 #![expect(clippy::unwrap_used, clippy::wildcard_enum_match_arm, reason = "a test that meets something else has failed")]
 
 mod backend;
+mod sinks;
 mod stdin;

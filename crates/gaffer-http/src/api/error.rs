@@ -88,7 +88,9 @@ impl From<ManagerError> for ApiError {
                     (StatusCode::NOT_FOUND, "not_found")
                 }
                 Refusal::AlreadyLoaded(_) => (StatusCode::CONFLICT, "conflict"),
-                Refusal::NotStarted { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "not_started"),
+                Refusal::NotStarted { .. } | Refusal::NotLaunched { .. } => {
+                    (StatusCode::UNPROCESSABLE_ENTITY, "not_started")
+                }
                 Refusal::Superseded(_) => (StatusCode::CONFLICT, "superseded"),
                 Refusal::TooMany { .. } => (StatusCode::BAD_REQUEST, "bad_value"),
                 Refusal::ShuttingDown => (StatusCode::SERVICE_UNAVAILABLE, "shutting_down"),

@@ -7,60 +7,53 @@
 //! ```
 //!
 //! Supervision never waits for a terminal: one task reads events, one more per process its output, and a thread of its own
-//! writes. Each hands over to the next through a bounded queue. A writer that stalls fills them from the end, until the
-//! subscriptions drop what is oldest and tell how much that was.
+//! writes. What they hand over to the thread goes through one bounded queue. A writer that stalls fills it; then the task that
+//! reads events keeps some, and from then on its subscription drops the oldest and tells how many that was.
+//!
+//! With output it is the same, unless the console is lossless: then each output has the console as its sink, which makes the
+//! process wait at last. That still is no affair of the supervisor, which can end the process as any other.
 
-mod lines;
+mod cast;
+mod describe;
+mod follower;
+mod narrator;
+mod order;
+mod settings;
+mod sources;
+mod stream;
+mod tidy;
 mod writer;
 
 use std::{
-    collections::{HashMap, HashSet},
-    io::Write,
+    io::{self, Write},
     sync::Arc,
     time::Duration,
 };
 
-use tokio::{sync::mpsc, task::JoinHandle, time::timeout};
+use tokio::{
+    sync::watch,
+    task::JoinHandle,
+    time::{sleep, timeout},
+};
 use tokio_util::sync::CancellationToken;
 
-use self::{lines::Lines, writer::Writer};
-use super::{Application, ApplicationError, BoxFuture};
-use crate::{
-    events::{Delivery, Detail, Event, EventKind, Notification, Pattern, Subscription, Topic},
-    manager::Manager,
-    names::{JobName, ProcessId, StreamLabel},
-    streams::{Chunk, MergedSubscription, Start},
-    voice::{Palette, Voice, time_of_day},
+pub use self::settings::{ConsoleSettings, DEFAULT_ACTIONS};
+use self::{
+    narrator::Narrator,
+    writer::{Writer, Writers},
 };
-
-/// The events that are shown where nothing else is asked for.
-pub const DEFAULT_ACTIONS: [EventKind; 6] =
-    [EventKind::Start, EventKind::Stop, EventKind::Spawn, EventKind::Reap, EventKind::Exit, EventKind::StopPid];
-
-/// What is shown, and how.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ConsoleSettings {
-    /// Whether each job has a colour of its own. Default: yes.
-    pub colorize: bool,
-    /// Whether output of processes is shown, as far as their jobs redirect it. Default: yes.
-    pub output_streams: bool,
-    /// Which events are shown. Default: [`DEFAULT_ACTIONS`].
-    pub actions: Vec<EventKind>,
-}
-
-impl Default for ConsoleSettings {
-    fn default() -> Self {
-        Self { colorize: true, output_streams: true, actions: DEFAULT_ACTIONS.to_vec() }
-    }
-}
+use super::{Application, ApplicationError, BoxFuture};
+use crate::manager::Manager;
 
 /// Shows events, and the output of processes, as lines. Lines of different processes never mix.
 pub struct ConsoleOutput {
     settings: ConsoleSettings,
     /// Until the start.
-    writer: Option<Box<dyn Write + Send>>,
+    writers: Option<Writers>,
     /// From the start to the stop.
     running: Option<Running>,
+    failure: watch::Sender<Option<Arc<io::Error>>>,
+    hurried: CancellationToken,
 }
 
 struct Running {
@@ -72,12 +65,56 @@ struct Running {
 impl ConsoleOutput {
     /// Shows on stdout.
     pub fn new(settings: ConsoleSettings) -> Self {
-        Self::with_writer(settings, Box::new(std::io::stdout()))
+        Self::with_writer(settings, Box::new(io::stdout()))
     }
 
     /// Shows elsewhere. The writer may block: it gets a thread of its own. After its first error it is dropped.
     pub fn with_writer(settings: ConsoleSettings, writer: Box<dyn Write + Send>) -> Self {
-        Self { settings, writer: Some(writer), running: None }
+        Self::new_on(settings, Writers { output: writer, errors: None })
+    }
+
+    /// Shows events and what processes write to stdout on one writer, what they write to stderr on the other. Both are written by
+    /// one thread, and line by line, so that they may be the same file. In colour, the bars of what goes to the second are red.
+    ///
+    /// As with [`with_writer`](Self::with_writer) they may block, and are dropped after the first error of either.
+    pub fn with_writers(
+        settings: ConsoleSettings,
+        writer: Box<dyn Write + Send>,
+        errors: Box<dyn Write + Send>,
+    ) -> Self {
+        Self::new_on(settings, Writers { output: writer, errors: Some(errors) })
+    }
+
+    fn new_on(settings: ConsoleSettings, writers: Writers) -> Self {
+        Self {
+            settings,
+            writers: Some(writers),
+            running: None,
+            failure: watch::Sender::new(None),
+            hurried: CancellationToken::new(),
+        }
+    }
+
+    /// Once cancelled, a lossless console waits at its end two seconds for its writers, and no longer. What was not written then is
+    /// lost, which is a [`failure`](Self::failure).
+    pub fn hurry(&self) -> CancellationToken {
+        self.hurried.clone()
+    }
+
+    /// Resolves when a writer has failed: nothing more is shown, and processes do not wait for it any more. Never resolves if
+    /// none fails.
+    pub fn failure(&self) -> impl Future<Output = Arc<io::Error>> + Send + use<> {
+        let mut failure = self.failure.subscribe();
+        async move {
+            loop {
+                if let Some(error) = failure.borrow_and_update().clone() {
+                    return error;
+                }
+                if failure.changed().await.is_err() {
+                    std::future::pending::<()>().await; // The console is gone, and all is written.
+                }
+            }
+        }
     }
 }
 
@@ -87,8 +124,12 @@ impl std::fmt::Debug for ConsoleOutput {
     }
 }
 
-/// Time at the end for what was read to be written: a terminal that was stopped must not keep the node from ending.
+/// Time at the end for what was read to be written, if some may be lost: a terminal that was stopped must not keep the node
+/// from ending.
 const LAST_WORDS: Duration = Duration::from_secs(1);
+
+/// The same for a lossless console, once somebody does not want to wait any more.
+const LAST_WORDS_IN_A_HURRY: Duration = Duration::from_secs(2);
 
 impl Application for ConsoleOutput {
     fn name(&self) -> &str {
@@ -97,18 +138,12 @@ impl Application for ConsoleOutput {
 
     fn start(&mut self, manager: Manager) -> BoxFuture<'_, Result<(), ApplicationError>> {
         Box::pin(async move {
-            let Some(writer) = self.writer.take() else { return Ok(()) }; // It was started before.
-            let (writer, queue) = Writer::start(writer)?;
+            let Some(writers) = self.writers.take() else { return Ok(()) }; // It was started before.
+            let has_errors = writers.errors.is_some();
+            let (writer, queue) = Writer::start(writers, self.failure.clone())?;
             let stopping = CancellationToken::new();
-            let console = Console {
-                events: manager.subscribe(&Pattern::All),
-                manager,
-                settings: self.settings.clone(),
-                queue,
-                palette: Palette::default(),
-                followed: HashMap::new(),
-            };
-            let task = tokio::spawn(console.run(stopping.clone()));
+            let narrator = Narrator::new(manager, self.settings.clone(), has_errors, queue);
+            let task = tokio::spawn(narrator.run(stopping.clone()));
             self.running = Some(Running { stopping, task, writer });
             Ok(())
         })
@@ -116,160 +151,33 @@ impl Application for ConsoleOutput {
 
     fn stop(&mut self) -> BoxFuture<'_, ()> {
         Box::pin(async move {
-            if let Some(Running { stopping, mut task, writer }) = self.running.take() {
-                stopping.cancel();
+            let Some(Running { stopping, mut task, writer }) = self.running.take() else { return };
+            stopping.cancel();
+            if self.settings.lossless {
+                let abort = task.abort_handle();
+                let all_is_written = async {
+                    drop(task.await); // It has panicked, or was cancelled with the runtime: nobody is left to write for.
+                    writer.finished().await;
+                };
+                let nobody_waits = async {
+                    self.hurried.cancelled().await;
+                    sleep(LAST_WORDS_IN_A_HURRY).await;
+                };
+                tokio::select! {
+                    () = all_is_written => {}
+                    () = nobody_waits => {
+                        abort.abort();
+                        let error = io::Error::new(io::ErrorKind::TimedOut, "nobody reads it, and some output is lost");
+                        self.failure.send_replace(Some(Arc::new(error)));
+                    }
+                }
+            } else {
                 if timeout(LAST_WORDS, &mut task).await.is_err() {
                     task.abort();
                 }
-                writer.finished(LAST_WORDS).await;
+                drop(timeout(LAST_WORDS, writer.finished()).await); // Then it is left behind.
             }
         })
-    }
-}
-
-/// Finished text, in whole lines, on its way to the writer.
-type Queue = mpsc::Sender<String>;
-
-/// How long an exit waits to be shown after the last output of its process. That is closed by then, so that this
-/// is the time to read what is left of it.
-const LAST_OUTPUT: Duration = Duration::from_millis(200);
-
-struct Console {
-    manager: Manager,
-    settings: ConsoleSettings,
-    events: Subscription<Arc<Notification>>,
-    queue: Queue,
-    palette: Palette,
-    /// Processes whose output is being shown.
-    followed: HashMap<ProcessId, JoinHandle<()>>,
-}
-
-impl Console {
-    async fn run(mut self, stopping: CancellationToken) {
-        loop {
-            let delivery = tokio::select! {
-                delivery = self.events.recv() => delivery,
-                () = stopping.cancelled() => break,
-            };
-            let Some(delivery) = delivery else { break };
-            if self.show(delivery).await.is_err() {
-                break;
-            }
-        }
-        while let Some(delivery) = self.events.try_recv() {
-            if self.show(delivery).await.is_err() {
-                break;
-            }
-        }
-        for (_, follower) in std::mem::take(&mut self.followed) {
-            drop(timeout(LAST_OUTPUT, follower).await); // Too late, or it was cancelled: the node is ending.
-        }
-    }
-
-    /// Shows what is to be shown. An error says that the writer is gone.
-    async fn show(&mut self, delivery: Delivery<Arc<Notification>>) -> Result<(), WriterGone> {
-        let notification = match delivery {
-            Delivery::Item(notification) => notification,
-            Delivery::Lagged(lost) => {
-                let text = format!("{} gaffer | ... {lost} events lost\n", time_of_day());
-                self.queue.send(text).await.map_err(|_| WriterGone)?;
-                if self.settings.output_streams {
-                    self.catch_up().await;
-                }
-                return Ok(());
-            }
-        };
-        // Every event comes once more under the topic of its job.
-        if !matches!(notification.topic(), Topic::Kind(_)) {
-            return Ok(());
-        }
-        let event = notification.event();
-        let pid = event.process.map(|process| process.pid);
-        if let (EventKind::Exit, Some(follower)) = (event.kind, pid.and_then(|pid| self.followed.remove(&pid))) {
-            drop(timeout(LAST_OUTPUT, follower).await); // What comes later is shown all the same.
-        }
-        let voice = self.voice(&event.job);
-        if self.settings.actions.contains(&event.kind) {
-            let mut text = String::new();
-            voice.line(&mut text, &time_of_day(), &describe(event));
-            self.queue.send(text).await.map_err(|_| WriterGone)?;
-        }
-        match (event.kind, pid) {
-            (EventKind::Spawn, Some(pid)) if self.settings.output_streams => self.follow(pid, voice).await,
-            (EventKind::Delete, _) => self.palette.forget(&event.job),
-            _ => {}
-        }
-        Ok(())
-    }
-
-    fn voice(&mut self, job: &JobName) -> Voice {
-        Voice::new(job, self.settings.colorize.then(|| self.palette.of(job)))
-    }
-
-    /// Follows what has begun, and forgets what has ended, by events that were lost.
-    async fn catch_up(&mut self) {
-        let Ok(processes) = self.manager.processes().await else { return }; // The end: there is nothing to catch up with.
-        // What lives and has been shown to its end is kept, or it would be shown once more the next time.
-        let live: HashSet<ProcessId> = processes.iter().map(|process| process.pid).collect();
-        self.followed.retain(|pid, follower| live.contains(pid) || !follower.is_finished());
-        // Of others only descendants are left: their exit may have been shown already, and their output with it.
-        for process in processes.into_iter().filter(|process| process.active) {
-            let voice = self.voice(&process.name);
-            self.follow(process.pid, voice).await;
-        }
-    }
-
-    async fn follow(&mut self, pid: ProcessId, voice: Voice) {
-        if self.followed.contains_key(&pid) {
-            return; // Its spawn is told only now, after it was caught up with.
-        }
-        // It may have ended and be gone already; then what it wrote is still there.
-        let Ok(io) = self.manager.recent_streams(pid).await else { return };
-        if io.labels().next().is_some() {
-            let output = MergedSubscription::of_process(&io, Start::Oldest);
-            self.followed.insert(pid, tokio::spawn(follow(output, voice, self.queue.clone())));
-        }
-    }
-}
-
-struct WriterGone;
-
-/// Shows the output of one process to its end.
-async fn follow(mut output: MergedSubscription, voice: Voice, queue: Queue) {
-    // Per stream, so that what stdout began is not finished by stderr. A process has few.
-    let mut unfinished: HashMap<StreamLabel, Lines> = HashMap::new();
-    while let Some((label, chunk)) = output.recv().await {
-        let lines = unfinished.entry(label).or_default();
-        let (mut text, now) = (String::new(), time_of_day());
-        match chunk {
-            Chunk::Data(data) => lines.push(&data, |line| voice.line(&mut text, &now, line)),
-            Chunk::Lagged(lost) => {
-                lines.finish(|line| voice.line(&mut text, &now, line));
-                voice.line(&mut text, &now, &format!("... {lost} bytes lost"));
-            }
-        }
-        if !text.is_empty() && queue.send(text).await.is_err() {
-            return;
-        }
-    }
-    let (mut text, now) = (String::new(), time_of_day());
-    for lines in unfinished.values_mut() {
-        lines.finish(|line| voice.line(&mut text, &now, line));
-    }
-    if !text.is_empty() {
-        drop(queue.send(text).await); // The writer is gone: nobody looks.
-    }
-}
-
-fn describe(event: &Event) -> String {
-    let os_pid = event.process.and_then(|process| process.os_pid);
-    let subject = match os_pid {
-        Some(os_pid) => format!("process with pid {os_pid}"),
-        None => event.job.short(),
-    };
-    match &event.detail {
-        Detail::Reason(reason) => format!("{} {subject}: {reason}", event.kind),
-        Detail::None | Detail::Spawn { .. } | Detail::Exit { .. } => format!("{} {subject}", event.kind),
     }
 }
 

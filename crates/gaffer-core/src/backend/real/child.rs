@@ -54,6 +54,8 @@ pub(super) struct Order<'a> {
     pub(super) credentials: Option<&'a Credentials>,
     /// Whether to lead a session, not only a group.
     pub(super) session: bool,
+    /// Whether descriptor 0 is to be the controlling terminal of its session.
+    pub(super) terminal: bool,
     /// What becomes 0, 1, 2 and so on. The child changes its own copy.
     pub(super) descriptors: Vec<RawFd>,
     /// The limit of open descriptors to go back to.
@@ -80,7 +82,7 @@ struct Cells {
 }
 
 /// As they come in the child. The child reports a place in this list, as a number is all that fits the shared page.
-const STAGES: [SpawnStage; 9] = [
+const STAGES: [SpawnStage; 10] = [
     SpawnStage::Session,
     SpawnStage::Group,
     SpawnStage::Groups,
@@ -88,6 +90,7 @@ const STAGES: [SpawnStage; 9] = [
     SpawnStage::Uid,
     SpawnStage::Cwd,
     SpawnStage::Descriptors,
+    SpawnStage::Terminal,
     SpawnStage::Limits,
     SpawnStage::Exec,
 ];
@@ -98,8 +101,9 @@ const GID: i32 = 4;
 const UID: i32 = 5;
 const CWD: i32 = 6;
 const DESCRIPTORS: i32 = 7;
-const LIMITS: i32 = 8;
-const EXEC: i32 = 9;
+const TERMINAL: i32 = 8;
+const LIMITS: i32 = 9;
+const EXEC: i32 = 10;
 
 // SAFETY: the page holds nothing but atomics, and lives as long as the value.
 unsafe impl Send for Report {}
@@ -305,6 +309,10 @@ impl Setup<'_> {
             }
             for (target, &source) in (0..).zip(&self.order.descriptors) {
                 check!(DESCRIPTORS, libc::dup2(source, target)); // The copy is not close-on-exec.
+            }
+            if self.order.terminal {
+                // Never taken from another session: it is new, and nobody else has it.
+                check!(TERMINAL, libc::ioctl(0, libc::TIOCSCTTY, 0));
             }
             // All that is ours is close-on-exec already; this is for what other code in the program opened carelessly.
             // An old kernel may not know the call or the flag.

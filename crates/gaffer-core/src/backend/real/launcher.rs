@@ -13,7 +13,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc},
 };
 
-use tokio::{runtime::Handle, sync::mpsc as async_mpsc};
+use tokio::{io::Interest, runtime::Handle, sync::mpsc as async_mpsc};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
@@ -21,7 +21,8 @@ use super::{
     leaders::{OwnerId, leaders},
     lookup,
     procfs::Adopted,
-    stdio::{Null, Readers, Stdio},
+    readers::Readers,
+    stdio::{Launched, Null, Stdio},
     sys::{self, Then, Whom},
     table::{Asked, Process, Table},
     tree::Ask,
@@ -94,9 +95,12 @@ impl Launcher {
                         continue;
                     }
                     for reader in readers {
-                        self.spawn(reader);
+                        self.tasks.spawn(reader);
                     }
-                    self.spawn(watch.run());
+                    let end = self.end.clone();
+                    self.tasks.spawn(async move {
+                        let _backend_was_dropped = end.run_until_cancelled_owned(watch.run()).await;
+                    });
                 }
                 Err(error) => {
                     self.tell(Fact::SpawnFailed { pid, error });
@@ -117,13 +121,6 @@ impl Launcher {
         })
     }
 
-    fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
-        let end = self.end.clone();
-        self.tasks.spawn(async move {
-            let _backend_was_dropped = end.run_until_cancelled_owned(task).await;
-        });
-    }
-
     fn launch(
         &mut self,
         plan: Arc<LaunchPlan>,
@@ -140,7 +137,8 @@ impl Launcher {
         });
         let env: Vec<CString> = env.collect::<Result<_, _>>()?;
         let cwd = plan.cwd.as_ref().map(|cwd| lookup::c_string(cwd.into())).transpose()?;
-        let stdio = Stdio::new(&plan, &self.null).map_err(|error| failed(SpawnStage::Pipes, &error))?;
+        let stage = if plan.terminal.is_some() { SpawnStage::Terminal } else { SpawnStage::Pipes };
+        let stdio = Stdio::new(&plan, &self.null).map_err(|error| failed(stage, &error))?;
 
         let mark = plan.env.get(OsStr::new(MARK)).map(|mark| mark.as_bytes().to_vec());
         if let Some(mark) = &mark {
@@ -152,7 +150,8 @@ impl Launcher {
             env: &env,
             cwd: cwd.as_deref(),
             credentials: credentials.as_ref(),
-            session: plan.detach,
+            session: plan.detach || plan.terminal.is_some(),
+            terminal: plan.terminal.is_some(),
             descriptors: stdio.descriptors(),
             nofile: os::original_nofile_limit(),
         };
@@ -169,8 +168,8 @@ impl Launcher {
                 return Err(error);
             }
         };
-        let (io, taps) = stdio.launched();
-        let (readers, tasks) = Readers::new(taps);
+        let Launched { io, taps, terminals } = stdio.launched();
+        let (readers, tasks) = Readers::new(taps, terminals, &self.end);
         let (table, adopted) = (Arc::clone(&self.table), Arc::clone(&self.adopted));
         let (nursery, facts) = (self.nursery.clone(), self.facts.clone());
         Ok((io, Watch::new(process, mark, readers, table, adopted, nursery, facts), tasks))
@@ -181,7 +180,7 @@ impl Launcher {
         leaders().insert(raw, self.owner);
         self.report.clear(); // Only now, or for a moment it would look like an orphan.
         let process = OsPid::new(raw).ok_or_else(|| io::Error::from_raw_os_error(libc::ESRCH)).and_then(|os_pid| {
-            let pidfd = sys::watch(pidfd)?;
+            let pidfd = sys::watch(pidfd, Interest::READABLE)?;
             Ok(Arc::new(Process { pid, os_pid, pidfd, asked: Asked::default() }))
         });
         match process {

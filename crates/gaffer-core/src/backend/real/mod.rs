@@ -13,11 +13,14 @@
 mod child;
 mod launcher;
 mod leaders;
+mod leftovers;
 mod lookup;
 mod procfs;
+mod readers;
 mod stdio;
 mod sys;
 mod table;
+mod terminal;
 mod tree;
 mod watch;
 
@@ -35,6 +38,7 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
+pub use self::leftovers::{Descendants, Root, end_descendants, end_leftovers};
 use self::{
     child::{Report, Stack},
     launcher::{Launcher, Pending},
@@ -62,7 +66,8 @@ const LAUNCHER_TIME: Duration = Duration::from_secs(1);
 /// long as the marks of their processes differ. Other code in the program may launch children too, if it waits for each by
 /// itself and leaves them in the program's process group.
 ///
-/// On drop, processes are left as they are; their outputs are no longer read. Launches that have not begun are not carried out;
+/// On drop, processes are left as they are; their outputs are no longer read, except what those that have ended left behind, and
+/// terminals are hung up. Launches that have not begun are not carried out;
 /// one that is under way is waited for, up to a second.
 pub struct RealBackend {
     /// Unbounded, yet bounded: the supervisor asks once for each process that it wants and does not yet have.

@@ -4,7 +4,7 @@ use std::{
     collections::{HashMap, HashSet},
     fs::{self, File},
     io::{self, Read},
-    os::unix::fs::FileExt,
+    os::{fd::OwnedFd, unix::fs::FileExt},
 };
 
 use super::sys::{self, Then, Waited, Whom};
@@ -25,6 +25,10 @@ pub(super) struct Stat {
     pub(super) group: i32,
     pub(super) session: i32,
     pub(super) start: u64,
+    /// Whether it is a zombie: all that is left is what its parent has to fetch.
+    pub(super) ended: bool,
+    /// Whether it is a thread of the kernel's.
+    pub(super) kernel: bool,
 }
 
 impl Stat {
@@ -39,12 +43,18 @@ impl Stat {
     }
 
     fn parse(line: &[u8]) -> Option<Self> {
+        const PF_KTHREAD: u64 = 0x0020_0000;
         let mut fields = fields(line)?;
-        let parent = fields.nth(1)?.parse().ok()?;
+        let state = fields.next()?;
+        let parent = fields.next()?.parse().ok()?;
         let group = fields.next()?.parse().ok()?;
         let session = fields.next()?.parse().ok()?;
-        let start = fields.nth(15)?.parse().ok()?; // The 22nd.
-        Some(Self { parent, group, session, start })
+        let flags: u64 = fields.nth(2)?.parse().ok()?; // The 9th.
+        let threads: u32 = fields.nth(10)?.parse().ok()?; // The 20th.
+        let start = fields.nth(1)?.parse().ok()?; // The 22nd.
+        // The first thread may have ended before the others.
+        let ended = matches!(state, "Z" | "X") && threads <= 1;
+        Some(Self { parent, group, session, start, ended, kernel: flags & PF_KTHREAD != 0 })
     }
 }
 
@@ -156,7 +166,7 @@ fn numbers(text: &[u8]) -> Vec<i32> {
 }
 
 /// The numbers of all processes that we may see.
-fn all() -> io::Result<Vec<i32>> {
+pub(super) fn all() -> io::Result<Vec<i32>> {
     let entries = fs::read_dir("/proc")?;
     Ok(entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok()).collect())
 }
@@ -218,14 +228,15 @@ impl Forest {
     }
 }
 
-/// Sends a signal to a process, if it still is the one that was meant.
-pub(super) fn signal(process: Identity, signal: i32) -> io::Result<()> {
+/// Sends a signal to a process, if it still is the one that was meant. Answers a descriptor that means it.
+pub(super) fn signal(process: Identity, signal: i32) -> io::Result<OwnedFd> {
     let pidfd = sys::pidfd_open(process.pid)?;
     // Asked for after the descriptor was opened: if it is the same now, the descriptor means the same.
     if Stat::read(process.pid)?.start != process.start {
         return Err(io::Error::from_raw_os_error(libc::ESRCH));
     }
-    sys::pidfd_send_signal(&pidfd, signal)
+    sys::pidfd_send_signal(&pidfd, signal)?;
+    Ok(pidfd)
 }
 
 #[cfg(test)]
@@ -235,9 +246,29 @@ mod tests {
     #[test]
     fn a_name_with_parentheses_and_blanks_does_not_confuse_the_fields() {
         let line = b"42 (a) b (c)) S 7 41 40 0 -1 4194304 1 0 0 0 0 0 0 0 20 0 1 0 98765 1 2 3\n";
-        assert_eq!(Stat::parse(line), Some(Stat { parent: 7, group: 41, session: 40, start: 98765 }));
+        let stat = Stat { parent: 7, group: 41, session: 40, start: 98765, ended: false, kernel: false };
+        assert_eq!(Stat::parse(line), Some(stat));
         for broken in [&b""[..], b"42 (a", b"42 (a) S", b"42 (a) S x 41 40"] {
             assert_eq!(Stat::parse(broken), None);
+        }
+    }
+
+    #[test]
+    fn zombies_and_threads_of_the_kernel_are_told_apart() {
+        let parse = |state: &str, flags: u32, threads: u32| {
+            Stat::parse(
+                format!("42 (a) {state} 7 41 40 0 -1 {flags} 1 0 0 0 0 0 0 0 20 0 {threads} 0 98765 1").as_bytes(),
+            )
+        };
+        for (state, flags, threads, ended, kernel) in [
+            ("R", 4_194_304, 1, false, false),
+            ("Z", 4_194_308, 1, true, false),
+            ("Z", 4_194_308, 3, false, false),
+            ("X", 0, 0, true, false),
+            ("I", 69_238_880, 1, false, true),
+        ] {
+            let stat = parse(state, flags, threads).unwrap();
+            assert_eq!((stat.ended, stat.kernel), (ended, kernel), "{state} {flags} {threads}");
         }
     }
 

@@ -94,10 +94,11 @@ pub(super) fn pidfd_open(pid: i32) -> io::Result<OwnedFd> {
     Ok(unsafe { OwnedFd::from_raw_fd(fd as RawFd) })
 }
 
-/// Lets the runtime wait for the end of the process behind a descriptor. To be called within the runtime.
-pub(super) fn watch(pidfd: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
+/// Lets the runtime wait until a descriptor is ready; one of a process gets readable at its end. To be called within the
+/// runtime.
+pub(super) fn watch(fd: OwnedFd, interest: Interest) -> io::Result<AsyncFd<OwnedFd>> {
     // SAFETY: an `OwnedFd` is one and the same open descriptor as long as it lives, and the `AsyncFd` owns it.
-    Ok(unsafe { AsyncFd::register_with_interest(pidfd, Interest::READABLE) }?)
+    Ok(unsafe { AsyncFd::register_with_interest(fd, interest) }?)
 }
 
 /// Sends a signal to the process behind a descriptor.

@@ -112,6 +112,8 @@ struct Waiting {
     /// Who has had SIGTERM.
     terminated: HashSet<Identity>,
     terminate: bool,
+    /// Whether it was asked to end: then so is whoever is found later.
+    stopping: bool,
     killing: bool,
     /// Whether its group has had SIGKILL since.
     group_killed: bool,
@@ -136,8 +138,10 @@ struct Sweep {
     signal: i32,
     /// Who is left out, having had the signal.
     had: HashSet<Identity>,
-    /// A group whose members have had it.
+    /// A group that has had it,
     group_had: Option<i32>,
+    /// and who was in the tree when it did: others were launched since.
+    known: HashSet<Identity>,
     /// Everybody in the tree, once it is carried out.
     found: Vec<Identity>,
     /// What kept the signal from somebody, if it may be different later.
@@ -207,7 +211,7 @@ impl Nursery {
                     self.waiting.insert(waiting.process.pid, waiting);
                 }
                 Ask::Terminate(process) => match self.waiting.get_mut(&process.pid) {
-                    Some(waiting) => waiting.terminate = true,
+                    Some(waiting) => (waiting.terminate, waiting.stopping) = (true, true),
                     None => early.push((process, libc::SIGTERM)),
                 },
                 Ask::Kill(process) => match self.waiting.get_mut(&process.pid) {
@@ -375,7 +379,8 @@ impl Nursery {
         for waiting in self.waiting.values_mut() {
             let (pid, roots) = (waiting.process.pid, family(waiting.process.pid));
             let group = waiting.process.os_pid.as_raw(); // Still its number, as the leader is not reaped.
-            let terminate = waiting.terminate;
+            let unasked = |root: &Root| !waiting.terminated.contains(&root.identity);
+            let terminate = waiting.terminate || (waiting.stopping && roots.iter().any(unasked));
             waiting.terminate &= !complete;
             let killed = |root: &Root| waiting.killed.contains(&root.identity);
             if waiting.killing && !(roots.iter().all(killed) && (complete || waiting.group_killed)) {
@@ -388,10 +393,12 @@ impl Nursery {
                 // The group at once, as this takes no look at its members.
                 let new = !mem::replace(&mut waiting.group_terminated, true);
                 let group_due = new.then_some(group);
+                let known = self.claims.iter().filter(|(_, of)| **of == pid).map(|(&process, _)| process).collect();
                 sweeps.push(Sweep {
                     group: group_due,
                     had,
                     group_had: Some(group),
+                    known,
                     ..Sweep::new(pid, roots, libc::SIGTERM)
                 });
             }
@@ -486,6 +493,7 @@ impl Waiting {
             group_terminated,
             terminated,
             terminate: false,
+            stopping: false,
             killing,
             group_killed: false,
             killed,
@@ -505,7 +513,8 @@ impl Waiting {
 impl Sweep {
     fn new(pid: ProcessId, roots: Vec<Root>, signal: i32) -> Self {
         let (leader, group, group_had) = (None, None, None);
-        Self { pid, leader, group, roots, signal, had: HashSet::new(), group_had, found: Vec::new(), shortage: None }
+        let (had, known) = (HashSet::new(), HashSet::new());
+        Self { pid, leader, group, roots, signal, had, group_had, known, found: Vec::new(), shortage: None }
     }
 
     fn carry_out(&mut self, forest: &Forest) {
@@ -515,7 +524,9 @@ impl Sweep {
         self.found = self.roots.iter().map(|root| root.identity).chain(below).chain(below_leader).collect();
         if let Some(group) = self.leader.or(self.group) {
             // Not reaped, so the number is its group's. An error: the group is empty, or not ours to signal.
-            let _nothing_to_do = sys::killpg(group, self.signal);
+            for signal in self.signals() {
+                let _nothing_to_do = sys::killpg(group, signal);
+            }
         }
         // SIGTERM to a living leader's group is all: it is the leader's business to end the others.
         let everybody = self.leader.is_none() || self.signal == libc::SIGKILL;
@@ -540,13 +551,21 @@ impl Sweep {
     /// Sends the signal to one of the tree, unless it has had it with the group.
     fn signal(&self, process: Identity) -> io::Result<()> {
         if let Some(group) = self.group_had
+            && (self.group.is_some() || self.known.contains(&process))
             && Stat::read(process.pid)?.group == group
         {
             return Ok(());
         }
-        match self.roots.iter().find(|root| root.identity == process) {
-            Some(root) => sys::pidfd_send_signal(&*root.pidfd, self.signal),
-            None => procfs::signal(process, self.signal),
-        }
+        let root = self.roots.iter().find(|root| root.identity == process);
+        self.signals().try_for_each(|signal| match root {
+            Some(root) => sys::pidfd_send_signal(&*root.pidfd, signal),
+            None => procfs::signal(process, signal).map(drop),
+        })
+    }
+
+    /// What is sent: who is stopped cannot obey, unless it is killed.
+    fn signals(&self) -> impl Iterator<Item = i32> {
+        let after = (self.signal == libc::SIGTERM).then_some(libc::SIGCONT);
+        std::iter::once(self.signal).chain(after)
     }
 }

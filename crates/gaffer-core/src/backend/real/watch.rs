@@ -10,7 +10,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::{
     leaders::leaders,
     procfs::Adopted,
-    stdio::Readers,
+    readers::Readers,
     sys::{self, Then, Waited, Whom},
     table::{Asked, Process, Table},
     tree::{Ask, Remains},

@@ -281,6 +281,66 @@ fn a_sink_that_is_never_waited_for_still_loses_nothing() {
     assert!(footprint(&output) < 200 * KIB);
 }
 
+#[test]
+fn an_expected_sink_begins_with_the_first_byte_however_late_it_comes() {
+    for close in [false, true] {
+        let output = Output::expecting_sink("stdout".parse().unwrap());
+        // Far more than is ever kept otherwise, and readers that come and go do not change it.
+        for _ in 0..64 {
+            push(&output, 64 * KIB);
+            let mut passer_by = output.subscribe(Start::Oldest);
+            assert_eq!(passer_by.position(), 0);
+            while passer_by.try_recv().is_some() {}
+        }
+        if close {
+            output.close();
+        }
+        assert!(output.expects_sink());
+        let mut sink = output.attach_sink().unwrap();
+        assert!(!output.expects_sink());
+        assert!(output.attach_sink().is_none());
+        let mut seen = Seen::default();
+        seen.take_all(&mut sink);
+        assert_eq!((seen.position, seen.lost), (4 << 20, 0));
+        drop(sink);
+        assert!(footprint(&output) < 200 * KIB);
+        assert!(!output.expects_sink(), "another one is not waited for");
+    }
+}
+
+#[tokio::test]
+async fn a_writer_waits_for_an_expected_sink_until_it_comes_or_the_output_closes() {
+    type Release = fn(&Arc<Output>) -> Option<OutputSubscription>;
+    let releases: [Release; 3] = [
+        |output| {
+            let mut sink = output.attach_sink();
+            assert!(is_pending(&mut Box::pin(output.writable())), "it has read nothing yet");
+            assert!(sink.as_mut().unwrap().try_recv().is_some());
+            sink
+        },
+        |output| {
+            drop(output.attach_sink());
+            None
+        },
+        |output| {
+            output.close();
+            None
+        },
+    ];
+    for release in releases {
+        let output = Output::expecting_sink("stdout".parse().unwrap());
+        push(&output, Output::SINK_BACKLOG as usize - 1);
+        output.writable().await;
+        push(&output, 1);
+        let mut writable = Box::pin(output.writable());
+        assert!(is_pending(&mut writable));
+        drop(output.subscribe(Start::Oldest));
+        assert!(is_pending(&mut writable), "any other reader is no sink");
+        let _sink = release(&output);
+        writable.await;
+    }
+}
+
 #[tokio::test]
 async fn an_output_that_nobody_can_write_to_any_more_has_ended() {
     let output = output();
@@ -423,8 +483,12 @@ proptest! {
 
     /// The naive output is the text itself: all of it is at hand, so that only what is kept needs a model.
     #[test]
-    fn any_history_delivers_the_text_with_gaps_as_told(steps in prop::collection::vec(step(), 0..150)) {
-        let output = output();
+    fn any_history_delivers_the_text_with_gaps_as_told(
+        mut expecting in any::<bool>(),
+        steps in prop::collection::vec(step(), 0..150),
+    ) {
+        let label = "stdout".parse().unwrap();
+        let output = if expecting { Output::expecting_sink(label) } else { Output::new(label) };
         let mut readers: BTreeMap<usize, Reader> = BTreeMap::new();
         let mut closed = false;
         let mut total = 0_u64;
@@ -433,9 +497,11 @@ proptest! {
             // Where a new reader of all that is kept begins.
             let head = output.subscribe(Start::Oldest).position();
             prop_assert!(head <= total.saturating_sub(Output::HISTORY));
+            prop_assert!(head == 0 || !expecting);
             match step {
                 Step::Push(len) => {
-                    let sink_backlog = readers.values().find(|reader| reader.sink).map(|sink| total - sink.seen.position);
+                    let sink = readers.values().find(|reader| reader.sink).map(|sink| sink.seen.position);
+                    let sink_backlog = sink.or(expecting.then_some(0)).map(|position| total - position);
                     let writable = !is_pending(&mut Box::pin(output.writable()));
                     let expected = closed || sink_backlog.is_none_or(|backlog| backlog < Output::SINK_BACKLOG);
                     prop_assert_eq!(writable, expected);
@@ -475,6 +541,7 @@ proptest! {
                     prop_assert_eq!(sink.is_none(), taken);
                     if let Some(subscription) = sink {
                         prop_assert_eq!(subscription.position(), head);
+                        expecting = false;
                         readers.insert(number, Reader { subscription, sink: true, seen: Seen { position: head, lost: 0 } });
                     }
                 }
@@ -510,6 +577,8 @@ proptest! {
             prop_assert_eq!((output.total(), output.is_closed()), (total, closed));
             let head = output.subscribe(Start::Oldest).position();
             let slowest = readers.values().map(|reader| reader.seen.position).min().unwrap_or(total);
+            let slowest = if expecting { 0 } else { slowest };
+            prop_assert_eq!(output.expects_sink(), expecting);
             let (kept, chunk) = (total - head, Output::MAX_CHUNK as u64);
             prop_assert!(kept <= Output::MAX);
             prop_assert!(kept <= Output::HISTORY.max(total - slowest) + chunk, "{} kept", kept);

@@ -401,7 +401,8 @@ fn a_one_off_of_a_stopped_job_runs() {
     world.command(Command::Load { config: job("web", |_| {}), start: false });
     let ticket = world.commit("web");
     world.fail_launches(&missing());
-    assert!(matches!(world.answers[&ticket], Err(Refusal::NotStarted { .. })));
+    let job = "web".parse().unwrap();
+    assert_eq!(world.answers[&ticket], Err(Refusal::NotLaunched { job, error: missing() }));
     world.commit("web");
     assert_eq!(world.launch_all(), [pid(2)]);
 }

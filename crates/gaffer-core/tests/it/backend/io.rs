@@ -1,11 +1,18 @@
 //! The streams of real processes.
 
+use std::sync::Arc;
+
 use gaffer_core::{
     backend::{Backend, ExitStatus},
     names::Signal,
+    streams::Output,
+};
+use nix::{
+    sys::wait::{WaitPidFlag, WaitStatus, waitpid},
+    unistd::Pid,
 };
 
-use super::{Reading, World, label};
+use super::{Reading, World, eventually, label};
 
 #[tokio::test]
 async fn stdin_is_read_and_its_end_seen() {
@@ -98,7 +105,7 @@ async fn a_flooding_child_does_not_starve_the_others() {
         assert_eq!(world.output_of("echo here").await, "here\n");
     }
     let total = flood.io.outputs[0].total();
-    super::eventually("the flood goes on", || flood.io.outputs[0].total() > total).await;
+    eventually("the flood goes on", || flood.io.outputs[0].total() > total).await;
     world.backend.signal(flood.pid, Signal::TERM);
     assert_eq!(world.exited(&flood).await, (ExitStatus::Signal(libc::SIGTERM), false));
 }
@@ -112,5 +119,62 @@ async fn a_lossless_sink_holds_the_child_up_but_not_its_end() {
     assert_eq!(world.output_of("echo here").await, "here\n");
     assert_eq!(world.kill(&flood).await, ExitStatus::Signal(libc::SIGKILL));
     drop(sink);
-    super::eventually("the output is closed", || flood.io.outputs[0].is_closed()).await;
+    eventually("the output is closed", || flood.io.outputs[0].is_closed()).await;
+}
+
+pub(super) fn numbered(lines: u32) -> String {
+    (1..=lines).map(|number| format!("{number}\n")).collect()
+}
+
+#[tokio::test]
+async fn a_flood_waits_for_its_sink_from_the_first_byte_on() {
+    let mut world = World::new();
+    let mut plan = world.shell_plan("seq 1 400000; seq 1 50000 >&2");
+    plan.expect_sinks = true;
+    let flood = world.launch(plan).await;
+    let [out, err] = [0, 1].map(|index| Arc::clone(&flood.io.outputs[index]));
+    eventually("as much is read as may be", || out.total() >= Output::SINK_BACKLOG).await;
+    assert_eq!(world.output_of("seq 1 100000 > /dev/null; echo here").await, "here\n");
+    assert!(out.total() < Output::SINK_BACKLOG + 64 * 1024, "the writer does not wait");
+
+    let mut slow = Reading::of(out.attach_sink().unwrap());
+    for _ in 0..20 {
+        assert!(slow.more().await);
+        world.output_of("true").await; // Something that takes its time.
+    }
+    assert!(slow.rest().await == numbered(400_000));
+    // This one was not attached when all was written.
+    assert_eq!(world.exited(&flood).await, (ExitStatus::Code(0), false));
+    assert!(Reading::of(err.attach_sink().unwrap()).rest().await == numbered(50_000));
+}
+
+/// Two outputs' worth of it are still in the pipes then: more than may be read without a sink.
+#[tokio::test]
+async fn a_sink_that_comes_after_the_end_of_process_and_backend_gets_every_byte() {
+    let mut world = World::new();
+    let bytes = Output::SINK_BACKLOG as usize + 60_000;
+    let mut plan = world.shell_plan(&format!("yes 1234567 | head -c {bytes}; yes 1234567 | head -c {bytes} >&2"));
+    plan.expect_sinks = true;
+    let flood = world.launch(plan).await;
+    assert_eq!(world.exited(&flood).await, (ExitStatus::Code(0), false));
+    drop(world);
+    let expected = "1234567\n".repeat(bytes / 8 + 1);
+    for output in &flood.io.outputs {
+        assert!(!output.is_closed());
+        assert!(Reading::of(output.attach_sink().unwrap()).rest().await == expected[..bytes]);
+    }
+}
+
+#[tokio::test]
+async fn what_is_left_alive_is_no_longer_read_when_the_backend_is_gone() {
+    let mut world = World::new();
+    let mut plan = world.plan(&["yes"]);
+    plan.expect_sinks = true;
+    let flood = world.launch(plan).await;
+    let out = &flood.io.outputs[0];
+    eventually("as much is read as may be", || out.total() >= Output::SINK_BACKLOG).await;
+    drop(world);
+    eventually("the output is closed", || out.is_closed()).await; // And SIGPIPE ends the process.
+    let pid = Pid::from_raw(flood.os_pid);
+    eventually("it has ended", || waitpid(pid, Some(WaitPidFlag::WNOHANG)) != Ok(WaitStatus::StillAlive)).await;
 }

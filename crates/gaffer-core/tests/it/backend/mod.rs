@@ -5,6 +5,8 @@
 
 mod io;
 mod launch;
+mod leftovers;
+mod terminal;
 mod tree;
 
 use std::{
@@ -79,6 +81,8 @@ impl World {
             outputs,
             stdin: true,
             custom: vec![],
+            terminal: None,
+            expect_sinks: false,
         }
     }
 
@@ -201,7 +205,11 @@ struct Reading {
 
 impl Reading {
     fn new(output: &Arc<Output>) -> Self {
-        Self { subscription: output.subscribe(Start::Oldest), text: String::new() }
+        Self::of(output.subscribe(Start::Oldest))
+    }
+
+    fn of(subscription: OutputSubscription) -> Self {
+        Self { subscription, text: String::new() }
     }
 
     async fn more(&mut self) -> bool {

@@ -147,6 +147,34 @@ async fn terminate_is_sent_once_to_each() {
 }
 
 #[tokio::test]
+async fn who_is_launched_by_one_that_ends_is_asked_to_end_too() {
+    let mut world = World::new();
+    // In the group that has had its SIGTERM before.
+    let mut process = world
+        .shell("trap '(sleep 1000 & echo $!); exit 0' TERM; echo ready; while :; do sleep 1000 & wait; done")
+        .await;
+    assert_eq!(process.line().await, "ready");
+    world.backend.terminate(process.pid);
+    assert_eq!(world.exited(&process).await, (ExitStatus::Code(0), true));
+    let launched = process.os_pid().await;
+    world.backend.terminate(process.pid);
+    world.tree_gone(&process).await;
+    assert!(!exists(launched));
+}
+
+#[tokio::test]
+async fn who_is_stopped_goes_on_to_end() {
+    let mut world = World::new();
+    let mut process =
+        world.shell("trap 'exit 7' TERM; echo ready; kill -STOP $$; while :; do sleep 1000 & wait; done").await;
+    assert_eq!(process.line().await, "ready");
+    let stat = format!("/proc/{}/stat", process.os_pid);
+    eventually("it is stopped", || std::fs::read_to_string(&stat).unwrap().contains(") T ")).await;
+    world.backend.terminate(process.pid);
+    assert_eq!(world.exited(&process).await, (ExitStatus::Code(7), false));
+}
+
+#[tokio::test]
 async fn survivors_that_end_by_themselves_end_the_tree() {
     let mut world = World::new();
     let mut process = world.shell("exec 3<&0; setsid cat <&3 & echo left").await;

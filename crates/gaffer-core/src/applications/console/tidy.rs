@@ -1,12 +1,12 @@
-//! Bytes that come in pieces, into lines.
+//! Bytes that come in pieces, into lines for people.
 
-/// Collects the pieces of one stream into lines. Blank lines are left out.
+/// Collects the pieces of one stream into lines. Blank lines are left out, and so is what is no UTF-8.
 #[derive(Debug, Default)]
-pub(super) struct Lines {
+pub(super) struct TidyLines {
     unfinished: Vec<u8>,
 }
 
-impl Lines {
+impl TidyLines {
     /// A line that grows beyond this is cut: a process that never ends its line must not fill the memory.
     const LONGEST: usize = 64 * 1024;
 
@@ -49,7 +49,7 @@ mod tests {
 
     fn lines(pieces: &[&[u8]]) -> Vec<String> {
         let mut shown = Vec::new();
-        let mut lines = Lines::default();
+        let mut lines = TidyLines::default();
         for piece in pieces {
             lines.push(piece, |line| shown.push(line.to_owned()));
         }
@@ -65,9 +65,9 @@ mod tests {
 
     #[test]
     fn an_endless_line_is_cut() {
-        let long = vec![b'x'; Lines::LONGEST + 1];
+        let long = vec![b'x'; TidyLines::LONGEST + 1];
         let shown: Vec<usize> = lines(&[&long, &long, b"\n"]).iter().map(String::len).collect();
-        assert_eq!(shown, [Lines::LONGEST, Lines::LONGEST, 2]);
+        assert_eq!(shown, [TidyLines::LONGEST, TidyLines::LONGEST, 2]);
     }
 
     proptest! {
