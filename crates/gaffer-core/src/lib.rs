@@ -8,6 +8,7 @@
 //! | run and control jobs | [`Manager`] on a [`RealBackend`](backend::RealBackend) |
 //! | say what a job is | [`JobSpec`], checked into a [`JobConfig`] |
 //! | read a node's ini file | [`ini::NodeConfig`] |
+//! | read a Procfile and its variables | [`procfile::Application`] |
 //! | hear what happens | [`Manager::subscribe`] with a [`Pattern`](events::Pattern) |
 //! | read a process's output, write to its stdin | [`Manager::monitor_io`], [`Manager::send`] |
 //! | know what processes use | [`Manager::stats`], [`Manager::monitor`] |
@@ -46,6 +47,7 @@ pub mod manager;
 pub mod names;
 pub mod os;
 pub mod pidfile;
+pub mod procfile;
 pub mod proctitle;
 pub mod stats;
 pub mod streams;

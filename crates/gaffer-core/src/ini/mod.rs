@@ -53,5 +53,7 @@ pub use endpoint::{Endpoint, EndpointLimits, SocketOwner};
 pub use error::{IniError, IniErrors, Place, Warning};
 pub use node::NodeConfig;
 pub use problem::Problem;
+pub(crate) use problem::shown;
+pub(crate) use scanner::decode;
 pub use settings::{LogLevel, Settings};
 pub use user_file::{UserFile, UserNode};

@@ -295,7 +295,7 @@ fn did_you_mean(suggestion: Option<&str>, otherwise: &str) -> String {
 const MAX_SHOWN: usize = 100;
 
 /// Text of a file as messages quote it: clipped, and without characters that a terminal would obey.
-pub(super) fn shown(text: &str) -> String {
+pub(crate) fn shown(text: &str) -> String {
     let mut shown = String::new();
     for (position, character) in text.chars().enumerate() {
         if position == MAX_SHOWN {

@@ -58,7 +58,7 @@ pub(super) struct ValueLine {
 ///
 /// # Errors
 /// The line and what is wrong in it.
-pub(super) fn decode(bytes: &[u8]) -> Result<&str, (usize, Problem)> {
+pub(crate) fn decode(bytes: &[u8]) -> Result<&str, (usize, Problem)> {
     let text = std::str::from_utf8(bytes).map_err(|error| {
         let (good, bad) = bytes.split_at(error.valid_up_to());
         (line_of(good), Problem::NotUtf8 { byte: bad.first().copied().unwrap_or_default() })
