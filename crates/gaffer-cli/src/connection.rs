@@ -44,6 +44,8 @@ struct Connection {
     tls: TlsOptions,
     api_key: Option<String>,
     is_key_of_file: bool,
+    /// Whether the node is named, or the user file has it.
+    is_meant: bool,
     /// A word that was taken as a host because it is no name in the user file.
     unknown_name: Option<String>,
 }
@@ -58,7 +60,7 @@ impl ConnectionArgs {
     pub fn client(&self, output: &mut Output) -> Result<Client, Failure> {
         let place = Place::here();
         let file = place.as_ref().map_or_else(|| Ok(UserFile::default()), Place::read)?;
-        let Connection { endpoint, tls, api_key, is_key_of_file, unknown_name } =
+        let Connection { endpoint, tls, api_key, is_key_of_file, unknown_name, .. } =
             self.clone().or_environment().resolve(&file)?;
         if let Some(place) = place.as_ref().filter(|_| is_key_of_file) {
             place.warn_of_readers(output);
@@ -72,6 +74,19 @@ impl ConnectionArgs {
             builder = builder.api_key(key);
         }
         Ok(builder.build()?)
+    }
+
+    /// Whether options, environment or user file say which node is meant, or anything of it. If not, it is the default one, and it
+    /// need not be there.
+    ///
+    /// Blocks while it reads the file.
+    ///
+    /// # Errors
+    /// When the file does not read.
+    pub fn means_a_node(&self) -> Result<bool, Failure> {
+        let place = Place::here();
+        let file = place.as_ref().map_or_else(|| Ok(UserFile::default()), Place::read)?;
+        Ok(self.clone().or_environment().resolve(&file)?.is_meant)
     }
 
     /// With what the environment says of what no option says. It is not left to clap, for which a variable is as good as an
@@ -121,7 +136,8 @@ impl ConnectionArgs {
         let is_key_of_file = key_of_file.is_some();
         let api_key = api_key.or(key_of_file);
         let tls = TlsOptions { cacert, certfile, keyfile, insecure: self.insecure };
-        Ok(Connection { endpoint, tls, api_key, is_key_of_file, unknown_name })
+        let is_meant = word.is_some() || node.is_some();
+        Ok(Connection { endpoint, tls, api_key, is_key_of_file, is_meant, unknown_name })
     }
 }
 
@@ -172,6 +188,7 @@ mod tests {
             },
             api_key: Some("secret".to_owned()),
             is_key_of_file: true,
+            is_meant: true,
             unknown_name: None,
         };
         assert_eq!(resolved(&to("prod")), Ok(expected));
@@ -184,6 +201,19 @@ mod tests {
         assert_eq!(key("unix:/run/gaffer.sock").as_deref(), Some("local"));
         assert_eq!(key("https://shop.example:444"), None);
         assert_eq!(key("http://shop.example:443"), None);
+    }
+
+    #[test]
+    fn a_node_is_meant_if_anything_names_it() {
+        let is_meant = |args: &ConnectionArgs, file: &str| {
+            let file = UserFile::parse("/home/me/gaffer.ini", file).unwrap();
+            args.resolve(&file).unwrap().is_meant
+        };
+        let nothing = ConnectionArgs::default();
+        assert!(!is_meant(&nothing, FILE));
+        assert!(is_meant(&nothing, "[node \"http://127.0.0.1:5000\"]\nkey = local\n"));
+        assert!(is_meant(&to("http://127.0.0.1:5000"), ""));
+        assert!(is_meant(&to("prod"), FILE));
     }
 
     #[test]

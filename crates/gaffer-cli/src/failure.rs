@@ -3,7 +3,7 @@
 use std::{io, time::Duration};
 
 use gaffer_client::{Endpoint, Error, InvalidEndpoint};
-use gaffer_core::ini::IniErrors;
+use gaffer_core::{ini::IniErrors, procfile::Mistakes};
 
 use crate::Exit;
 
@@ -39,6 +39,9 @@ pub enum Failure {
     /// The user file has mistakes.
     #[error(transparent)]
     UserFile(#[from] IniErrors),
+    /// Files of an application have mistakes.
+    #[error(transparent)]
+    Application(#[from] Mistakes),
     /// A result cannot be written.
     #[error("cannot write to stdout: {0}")]
     Stdout(io::Error),
@@ -57,7 +60,12 @@ impl Failure {
             Self::Call(error) if error.is_not_found() => Exit::NotFound,
             Self::NotFound(_) => Exit::NotFound,
             Self::Usage(_) | Self::Endpoint(_) => Exit::Usage,
-            Self::Call(_) | Self::Failed(_) | Self::Placed(_) | Self::UserFile(_) | Self::Stdout(_) => Exit::Failed,
+            Self::Call(_)
+            | Self::Failed(_)
+            | Self::Placed(_)
+            | Self::UserFile(_)
+            | Self::Application(_)
+            | Self::Stdout(_) => Exit::Failed,
             Self::Told(exit) => *exit,
         }
     }

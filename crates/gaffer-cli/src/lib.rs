@@ -1,6 +1,7 @@
 //! What gaffer's command line clients share: how a node is named, how results and failures are told, and how several jobs are
 //! meant by one word.
 
+pub mod commands;
 mod connection;
 mod escape;
 mod exit;
@@ -20,8 +21,8 @@ pub use exit::Exit;
 pub use failure::Failure;
 pub use output::{Colour, Format, Output, OutputArgs};
 pub use progress::Progress;
-pub use run::{Context, run};
+pub use run::{Context, attempt, run};
 pub use signals::unless_signalled;
 pub use table::Table;
 pub use targets::{Target, Targets, job_or_process_word, job_word};
-pub use units::{percent, size, span};
+pub use units::{ending, percent, size, span};

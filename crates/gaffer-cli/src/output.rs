@@ -58,7 +58,9 @@ pub struct Output {
     format: Format,
     colour: Colour,
     quiet: bool,
-    advice: String,
+    /// The option that names the node.
+    node_option: &'static str,
+    advice: Option<String>,
     /// While a screen of its own is shown: what was said to the terminal meanwhile.
     screen: Option<Vec<String>>,
 }
@@ -75,19 +77,33 @@ impl Output {
             Colour::Never => (AutoStream::never(io::stdout()), AutoStream::never(io::stderr())),
         };
         let format = if args.json { Format::Json } else { Format::Text };
-        let advice =
-            "is gafferd running there? `gafferd -c FILE` starts it; `--connect URL` names another node".to_owned();
-        Self { program, stdout, stderr, format, colour: args.color, quiet: args.quiet, advice, screen: None }
+        let (colour, quiet) = (args.color, args.quiet);
+        Self { program, stdout, stderr, format, colour, quiet, node_option: "--connect", advice: None, screen: None }
+    }
+
+    /// For programs that name the node by another option than `--connect`.
+    #[must_use]
+    pub fn naming_nodes_by(self, node_option: &'static str) -> Self {
+        Self { node_option, ..self }
+    }
+
+    /// The option that names the node.
+    pub(crate) fn node_option(&self) -> &'static str {
+        self.node_option
     }
 
     /// What to say to a person whose node cannot be reached.
     pub(crate) fn set_advice(&mut self, advice: String) {
-        self.advice = advice;
+        self.advice = Some(advice);
     }
 
     /// Says it, unless only results are wanted.
     pub(crate) fn advise(&mut self) {
-        let advice = std::mem::take(&mut self.advice);
+        let usual = || {
+            let option = self.node_option;
+            format!("is gafferd running there? `gafferd -c FILE` starts it; `{option} URL` names another node")
+        };
+        let advice = self.advice.take().unwrap_or_else(usual);
         self.hint(advice);
     }
 
@@ -109,6 +125,11 @@ impl Output {
     /// Whether colours reach stdout. Styles may be written in any case, and are left out where they are not wanted.
     pub fn has_colour(&self) -> bool {
         self.stdout.current_choice() != ColorChoice::Never
+    }
+
+    /// Whether colours reach stderr.
+    pub fn has_colour_on_stderr(&self) -> bool {
+        self.stderr.current_choice() != ColorChoice::Never
     }
 
     /// Whether colours may reach stdout if a command is asked for them: unless there are to be none at all.
@@ -216,6 +237,10 @@ impl Output {
         match failure {
             Failure::Placed(text) => self.say_placed(text),
             Failure::UserFile(errors) => errors.0.iter().for_each(|error| self.say_placed(error)),
+            Failure::Application(mistakes) => mistakes.0.iter().for_each(|mistake| match mistake.place {
+                Some(_) => self.say_placed(mistake),
+                None => self.say(mistake),
+            }),
             Failure::Call(_)
             | Failure::Unanswered { .. }
             | Failure::NotFound(_)

@@ -17,17 +17,23 @@ pub struct Context<'a> {
 
 /// Carries out a command, and tells its failure if it fails.
 pub fn run(mut output: Output, command: impl AsyncFnOnce(&mut Output) -> Result<(), Failure>) -> Exit {
-    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => {
-            output.say(format_args!("cannot start: {error}"));
-            return Exit::Failed;
-        }
-    };
-    match runtime.block_on(command(&mut output)) {
-        Ok(()) => Exit::Done,
-        Err(failure) => tell(&mut output, &failure),
-    }
+    attempt(&mut output, command).err().unwrap_or(Exit::Done)
+}
+
+/// The same, for who goes on if it does not fail.
+///
+/// # Errors
+/// How the program ends. Why was told.
+pub fn attempt<T>(
+    output: &mut Output,
+    command: impl AsyncFnOnce(&mut Output) -> Result<T, Failure>,
+) -> Result<T, Exit> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| {
+        output.say(format_args!("cannot start: {error}"));
+        Exit::Failed
+    })?;
+    runtime.block_on(command(output)).map_err(|failure| tell(output, &failure))
 }
 
 fn tell(output: &mut Output, failure: &Failure) -> Exit {
@@ -40,7 +46,7 @@ fn tell(output: &mut Output, failure: &Failure) -> Exit {
         output.tell(failure);
     }
     if let Failure::Call(Error::Unreachable { cause, .. }) = failure {
-        match advice(cause) {
+        match advice(cause, output.node_option()) {
             Some(advice) => output.hint(advice),
             None => output.advise(),
         }
@@ -49,18 +55,19 @@ fn tell(output: &mut Output, failure: &Failure) -> Exit {
 }
 
 /// What to do about a node that is there, but does not come to terms with us. `None` if nobody seems to be there.
-fn advice(cause: &Cause) -> Option<&'static str> {
-    if matches!(cause, Cause::Untrusted(_)) {
-        Some("`--cacert FILE` names the authority that issued the node's certificate")
+fn advice(cause: &Cause, node_option: &str) -> Option<String> {
+    let text = if matches!(cause, Cause::Untrusted(_)) {
+        "`--cacert FILE` names the authority that issued the node's certificate"
     } else if matches!(cause, Cause::CertificateRefused(_)) {
-        Some("`--certfile FILE` (and `--keyfile FILE`) name the certificate to show")
+        "`--certfile FILE` (and `--keyfile FILE`) name the certificate to show"
     } else if matches!(cause, Cause::NoTls(_)) {
-        Some("`--connect http://HOST:PORT` speaks without TLS")
+        return Some(format!("`{node_option} http://HOST:PORT` speaks without TLS"));
     } else if cause.io_kind() == Some(io::ErrorKind::PermissionDenied) {
-        Some("you may not use this socket; `mode` and `owner` of the endpoint in gafferd's configuration say who may")
+        "you may not use this socket; `mode` and `owner` of the endpoint in gafferd's configuration say who may"
     } else {
-        None
-    }
+        return None;
+    };
+    Some(text.to_owned())
 }
 
 #[cfg(test)]
@@ -69,12 +76,14 @@ mod tests {
 
     #[test]
     fn who_may_not_use_a_socket_is_not_asked_whether_gafferd_runs() {
-        let of = |kind: io::ErrorKind| advice(&Cause::Transport(Box::new(io::Error::from(kind))));
+        let of = |kind: io::ErrorKind| advice(&Cause::Transport(Box::new(io::Error::from(kind))), "--connect");
         assert!(of(io::ErrorKind::PermissionDenied).is_some_and(|advice| advice.starts_with("you may not")));
         assert_eq!(of(io::ErrorKind::ConnectionRefused), None);
         assert_eq!(of(io::ErrorKind::NotFound), None);
         let text = || "why".into();
-        assert!(advice(&Cause::Untrusted(text())).is_some_and(|advice| advice.contains("--cacert")));
-        assert!(advice(&Cause::CertificateRefused(text())).is_some_and(|advice| advice.contains("--certfile")));
+        assert!(advice(&Cause::Untrusted(text()), "--connect").is_some_and(|advice| advice.contains("--cacert")));
+        assert!(
+            advice(&Cause::CertificateRefused(text()), "--connect").is_some_and(|advice| advice.contains("--certfile"))
+        );
     }
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use gaffer_client::Client;
-use gaffer_core::{JobName, ProcessId};
+use gaffer_core::{JobName, ProcessId, SessionId};
 use glob::Pattern;
 
 use crate::Failure;
@@ -52,12 +52,14 @@ pub struct Targets<T = Target> {
     pub several: bool,
     /// For jobs that are not loaded yet.
     patterns: Vec<Pattern>,
+    /// For jobs that are not loaded yet: all of this session are meant.
+    session: Option<SessionId>,
 }
 
 impl<T> Targets<T> {
-    /// Whether one of the patterns means this job, which need not be loaded yet.
+    /// Whether one of the patterns, or the session, means this job, which need not be loaded yet.
     pub fn fits(&self, job: &JobName) -> bool {
-        self.patterns.iter().any(|pattern| fits(pattern, job))
+        self.session.as_ref() == Some(job.session()) || self.patterns.iter().any(|pattern| fits(pattern, job))
     }
 }
 
@@ -73,6 +75,19 @@ impl Targets {
     pub async fn jobs_and_processes(client: &Client, words: &[String]) -> Result<Self, Failure> {
         let loaded = loaded(client, words).await?;
         Ok(find(words, &loaded, |word| process_or(word, job), Target::Job))
+    }
+
+    /// These jobs.
+    pub fn of_jobs(jobs: impl IntoIterator<Item = JobName>) -> Self {
+        let found: Vec<Target> = jobs.into_iter().map(Target::Job).collect();
+        let several = found.len() > 1;
+        let (failures, failed_words, patterns) = (Vec::new(), Vec::new(), Vec::new());
+        Self { found, failures, failed_words, several, patterns, session: None }
+    }
+
+    /// All jobs of a session, of which these are loaded.
+    pub fn of_session(session: SessionId, loaded: impl IntoIterator<Item = JobName>) -> Self {
+        Self { several: true, session: Some(session), ..Self::of_jobs(loaded) }
     }
 
     /// Finds the jobs and processes that are meant among these jobs, which are all that are loaded: a name that is not there
@@ -160,6 +175,7 @@ fn find<T: PartialEq>(
         failed_words: Vec::new(),
         several: words.len() > 1,
         patterns: Vec::new(),
+        session: None,
     };
     for word in words {
         let found = if is_pattern(word) {
@@ -231,6 +247,14 @@ mod tests {
         let targets = Targets::jobs_of(&[], &["web".to_owned(), "shop.*".to_owned()]);
         let fits = ["shop.web", "web"].map(|name| targets.fits(&name.parse().unwrap()));
         assert_eq!(fits, [true, false]);
+    }
+
+    #[test]
+    fn a_session_means_its_own_jobs_and_those_to_come() {
+        let targets = Targets::of_session("shop".parse().unwrap(), ["shop.web".parse().unwrap()]);
+        assert_eq!(targets.found, [Target::Job("shop.web".parse().unwrap())]);
+        let fits = ["shop.web", "shop.api", "shop.eu.web", "web"].map(|name| targets.fits(&name.parse().unwrap()));
+        assert_eq!((targets.several, fits), (true, [true, true, false, false]));
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! Figures as people read them.
 
+use gaffer_core::names::Signal;
+
 /// Seconds in the two largest units that are not nothing: `3d 4h`, `5m 12s`, `7s`.
 pub fn span(seconds: f64) -> String {
     // Cut, not rounded: what runs for 59.9 seconds has not run for a minute. What is below nothing becomes 0.
@@ -33,6 +35,14 @@ pub fn size(bytes: u64) -> String {
         shown = unit;
     }
     format!("{size:.1} {shown}")
+}
+
+/// How a process ended: `code 1`, or `SIGKILL` if a signal did it.
+pub fn ending(exit_code: i32, term_signal: i32) -> String {
+    match Signal::new(term_signal) {
+        Ok(signal) => signal.to_string(),
+        Err(_) => format!("code {exit_code}"),
+    }
 }
 
 /// Percents: `12.5%`.
@@ -76,6 +86,14 @@ mod tests {
         ] {
             assert_eq!(size(bytes), text, "{bytes}");
         }
+    }
+
+    #[test]
+    fn an_end_is_a_code_or_a_signal() {
+        assert_eq!(
+            [ending(0, 0), ending(3, 0), ending(0, 9), ending(0, 40)],
+            ["code 0", "code 3", "SIGKILL", "signal 40"]
+        );
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::fmt::Display;
 
-use gaffer_cli::{Context, Failure, Format, Target, Targets, escaped, percent, size, span};
+use gaffer_cli::{Context, Failure, Format, Target, Targets, commands::facts, percent, size, span};
 use gaffer_client::{Client, Error, JobDetail};
 use gaffer_core::{
     ProcessId,
@@ -47,21 +47,13 @@ pub(super) async fn run(context: &mut Context<'_>, words: &[String]) -> Result<(
     match context.output.format() {
         Format::Json => context.output.json(&told.into_iter().map(|facts| facts.json).collect::<Vec<_>>())?,
         Format::Text => {
-            let paragraphs: Vec<String> = told.iter().map(Facts::paragraph).collect();
+            let paragraphs: Vec<String> = told.iter().map(|facts| facts::lines(&facts.text)).collect();
             if !paragraphs.is_empty() {
                 context.output.line(paragraphs.join("\n\n"))?;
             }
         }
     }
     failed(context.output, &failures)
-}
-
-impl Facts {
-    fn paragraph(&self) -> String {
-        // A line break would make another fact of what is behind it.
-        let line = |(key, value): &(String, String)| format!("{}: {}", escaped(key), escaped(value));
-        self.text.iter().map(line).collect::<Vec<_>>().join("\n")
-    }
 }
 
 async fn node(client: &Client) -> Result<Facts, Failure> {
@@ -71,7 +63,7 @@ async fn node(client: &Client) -> Result<Facts, Failure> {
     let cpu: f64 = jobs.iter().filter_map(|job| job.cpu).sum();
     let rss: u64 = jobs.iter().filter_map(|job| job.rss).sum();
     let endpoint = client.endpoint().to_string();
-    let text = facts([
+    let text = pairs([
         ("endpoint", endpoint.clone()),
         ("version", version.clone()),
         ("jobs", jobs.len().to_string()),
@@ -88,7 +80,7 @@ async fn node(client: &Client) -> Result<Facts, Failure> {
 fn job(detail: &JobDetail) -> Facts {
     let JobDetail { status, processes, config, .. } = detail;
     let once: Vec<ProcessId> = processes.iter().copied().filter(|pid| !status.pids.contains(pid)).collect();
-    let mut text = facts([
+    let mut text = pairs([
         ("name", status.name.short()),
         ("state", show::state(status.state).to_owned()),
         ("active", status.active.to_string()),
@@ -104,33 +96,13 @@ fn job(detail: &JobDetail) -> Facts {
         ("memory", show::or_nothing(status.rss.map(size))),
     ]);
     let known = JOB_KEYS.iter().filter(|key| !["name", "numprocesses"].contains(*key));
-    text.extend(known.filter_map(|key| config.get(key).map(|value| (*key, value))).flat_map(configured));
+    text.extend(known.filter_map(|key| Some(facts::of_field(key, config.get(key)?))).flatten());
     let mut json = json!(detail);
     json["kind"] = json!("job");
     if let Some(name) = json["config"].get_mut("name") {
         *name = json!(status.name.short()); // The node leaves out the session here.
     }
     Facts { json, text }
-}
-
-/// A field of a configuration: a line for each variable or entry, where it has such.
-fn configured((key, value): (&str, &Value)) -> Vec<(String, String)> {
-    match value {
-        Value::Object(fields) => fields.iter().map(|(field, value)| (format!("{key}.{field}"), plain(value))).collect(),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
-            vec![(key.to_owned(), plain(value))]
-        }
-    }
-}
-
-/// JSON as people write it.
-fn plain(value: &Value) -> String {
-    match value {
-        Value::Null => show::NOTHING.to_owned(),
-        Value::String(text) => text.clone(),
-        Value::Array(items) => list(&items.iter().map(plain).collect::<Vec<_>>()),
-        Value::Bool(_) | Value::Number(_) | Value::Object(_) => value.to_string(),
-    }
 }
 
 async fn process(client: &Client, pid: ProcessId) -> Result<Facts, Error> {
@@ -145,7 +117,7 @@ async fn process(client: &Client, pid: ProcessId) -> Result<Facts, Error> {
 
 fn process_facts(info: &ProcessInfo, usage: &Usage) -> Vec<(String, String)> {
     let launched = jiff::Timestamp::from_second(info.create_time as i64);
-    let mut text = facts([
+    let mut text = pairs([
         ("pid", info.pid.to_string()),
         ("os_pid", info.os_pid.to_string()),
         ("name", info.name.short()),
@@ -153,7 +125,7 @@ fn process_facts(info: &ProcessInfo, usage: &Usage) -> Vec<(String, String)> {
         ("args", list(&info.args)),
     ]);
     text.extend(info.env.iter().map(|(key, value)| (format!("env.{key}"), value.clone())));
-    text.extend(facts([
+    text.extend(pairs([
         ("uid", show::or_nothing(info.uid.as_ref())),
         ("gid", show::or_nothing(info.gid.as_ref())),
         ("create_time", show::or_nothing(launched.ok().map(local))),
@@ -181,8 +153,8 @@ fn local(time: jiff::Timestamp) -> impl Display {
     time.to_zoned(jiff::tz::TimeZone::system()).strftime("%Y-%m-%d %H:%M:%S %z")
 }
 
-fn facts<const N: usize>(facts: [(&str, String); N]) -> Vec<(String, String)> {
-    facts.map(|(key, value)| (key.to_owned(), value)).into()
+fn pairs<const N: usize>(pairs: [(&str, String); N]) -> Vec<(String, String)> {
+    pairs.map(|(key, value)| (key.to_owned(), value)).into()
 }
 
 fn list(items: &[impl Display]) -> String {
@@ -208,7 +180,7 @@ mod tests {
         let facts = job(&detail.unwrap());
         assert_eq!((&facts.json["kind"], &facts.json["config"]["name"]), (&json!("job"), &json!("shop.web")));
         assert_eq!(
-            facts.paragraph(),
+            facts::lines(&facts.text),
             "name: shop.web\nstate: started\nactive: true\nrunning: 3\nnumprocesses: 2\npids: 1,2\none_off_pids: 5\n\
              uptime: 5m 12s\nrestarts: 7\nlast_exit: SIGKILL\ncause: -\ncpu: 12.5%\nmemory: 1.2 MiB\n\
              cmd: ./server\nargs: -p,80\nenv.A: \nenv.B: two\\nlines\nuid: -\n\

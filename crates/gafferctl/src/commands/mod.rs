@@ -1,17 +1,13 @@
 //! What each command does: one file each, or one for a few that are alike.
 
-mod acts;
 mod configure;
 mod info;
-mod job_file;
 mod jobs;
 mod kill;
-mod link;
 mod load;
 mod logs;
 mod node;
 mod processes;
-mod send;
 mod sessions;
 mod settings;
 mod show;
@@ -21,8 +17,10 @@ mod status;
 mod wait;
 mod watch;
 
-use acts::Acts;
-use gaffer_cli::{Context, Failure, Output};
+use gaffer_cli::{
+    Context, Failure,
+    commands::{Acts, failed, logs::Extent, send},
+};
 use gaffer_core::supervisor::Scale;
 
 use crate::args::Command;
@@ -47,7 +45,7 @@ pub(crate) async fn run(command: Command, context: &mut Context<'_>) -> Result<(
         Command::Numprocesses(jobs) => jobs::numprocesses(context, &jobs.names).await,
         Command::Pids(jobs) => jobs::pids(context, &jobs.names).await,
         Command::Running(jobs) => jobs::running(context, &jobs.names).await,
-        Command::Send { stream, pid, words } => send::run(context, pid, stream, &words).await,
+        Command::Send { stream, pid, words } => send::run(context, pid, stream, &words, send::End::OfFile).await,
         Command::Groups { group } => sessions::run(context, group.as_deref()).await,
         Command::Sessions { session } => sessions::run(context, session.as_deref()).await,
         Command::Version => node::version(context).await,
@@ -55,22 +53,13 @@ pub(crate) async fn run(command: Command, context: &mut Context<'_>) -> Result<(
         Command::Watch { pattern, history, colorize, heartbeat: _ } => {
             watch::run(context, &pattern, history, colorize).await
         }
-        Command::Logs { follow: true, lines, stream, targets } => {
-            logs::follow(context, &targets, lines, stream.as_ref()).await
-        }
-        Command::Logs { follow: false, lines, stream, targets } => {
-            logs::once(context, &targets, lines, stream.as_ref()).await
+        Command::Logs { follow, lines, stream, targets } => {
+            let extent = Extent { lines, stream: stream.as_ref() };
+            logs::run(context, &targets, follow, extent).await
         }
         Command::Stats { follow: true, interval, targets } => stats::follow(context, &targets, interval).await,
         Command::Stats { follow: false, interval: _, targets } => stats::once(context, &targets).await,
         Command::Info { targets } => info::run(context, &targets).await,
         Command::Ping => node::ping(context).await,
     }
-}
-
-/// Tells what failed while the rest was done; how that ends, if anything did.
-fn failed(output: &mut Output, failures: &[Failure]) -> Result<(), Failure> {
-    let mut acts = Acts::of_one(output);
-    failures.iter().for_each(|failure| acts.say(failure));
-    acts.end()
 }

@@ -2,14 +2,12 @@
 
 use std::fmt::Display;
 
+pub(super) use gaffer_cli::commands::facts::NOTHING;
+use gaffer_cli::ending;
 use gaffer_core::{
     ProcessId,
     api::{JobState, LastExit},
-    names::Signal,
 };
-
-/// What is not known, or not there.
-pub(super) const NOTHING: &str = "-";
 
 /// A value, if there is one.
 pub(super) fn or_nothing(value: Option<impl Display>) -> String {
@@ -28,10 +26,7 @@ pub(super) fn state(state: JobState) -> &'static str {
 
 /// How a process ended: `code 1`, `SIGKILL`.
 pub(super) fn last_exit(exit: LastExit) -> String {
-    match Signal::new(exit.term_signal) {
-        Ok(signal) => signal.to_string(),
-        Err(_) => format!("code {}", exit.exit_code),
-    }
+    ending(exit.exit_code, exit.term_signal)
 }
 
 /// Pids; of many only the first, and how many more there are.
@@ -53,12 +48,6 @@ pub(super) fn joined(items: &[impl Display], separator: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn an_exit_is_a_code_or_a_signal() {
-        let exit = |exit_code, term_signal| last_exit(LastExit { pid: ProcessId::new(1), exit_code, term_signal });
-        assert_eq!([exit(0, 0), exit(3, 0), exit(0, 9), exit(0, 40)], ["code 0", "code 3", "SIGKILL", "signal 40"]);
-    }
 
     #[test]
     fn many_pids_are_counted() {

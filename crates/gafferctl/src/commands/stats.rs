@@ -3,7 +3,11 @@
 use std::{collections::HashMap, ops::ControlFlow, time::Duration};
 
 use anstyle::Style;
-use gaffer_cli::{Context, Failure, Format, Table, Target, Targets, percent, size, unless_signalled};
+use gaffer_cli::{
+    Context, Failure, Format, Table, Target, Targets,
+    commands::{Link, may_pass},
+    percent, size, unless_signalled,
+};
 use gaffer_core::{
     JobName, ProcessId,
     names::OsPid,
@@ -13,11 +17,7 @@ use gaffer_core::{
 use serde::Serialize;
 use tokio::time::sleep;
 
-use super::{
-    failed,
-    link::{Link, may_pass},
-    show,
-};
+use super::{failed, show};
 
 /// A process, as it is told as JSON.
 #[derive(Debug, Serialize)]

@@ -1,15 +1,13 @@
 //! `watch`: events, as they happen.
 
 use futures_util::StreamExt;
-use gaffer_cli::{Context, Failure, Format, escaped};
+use gaffer_cli::{Context, Failure, Format, commands::Link, escaped};
 use gaffer_client::{FeedOptions, Told};
 use gaffer_core::{
     api::EventMessage,
     events::Pattern,
     voice::{Palette, Voice, time_of_day, time_of_day_at},
 };
-
-use super::link::Link;
 
 pub(super) async fn run(
     context: &mut Context<'_>,

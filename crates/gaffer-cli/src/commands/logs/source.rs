@@ -1,8 +1,9 @@
 //! Which outputs of which processes are meant.
 
-use gaffer_cli::Failure;
 use gaffer_client::{Client, Error};
 use gaffer_core::{JobName, ProcessId, events::Pattern, names::StreamLabel};
+
+use crate::Failure;
 
 /// An output of a process.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -2,24 +2,25 @@
 
 use std::fmt::Display;
 
-use gaffer_cli::Output;
 use gaffer_client::{Client, Endpoint, Error};
+
+use crate::Output;
 
 /// The connection, as far as the person was told about it. Several feeds lose theirs at once: it is said once.
 #[derive(Debug)]
-pub(super) struct Link {
+pub struct Link {
     endpoint: Endpoint,
     is_lost: bool,
 }
 
 impl Link {
     /// It is there.
-    pub(super) fn new(client: &Client) -> Self {
+    pub fn new(client: &Client) -> Self {
         Self { endpoint: client.endpoint().clone(), is_lost: false }
     }
 
     /// It is lost.
-    pub(super) fn lost(&mut self, output: &mut Output, error: &Error) {
+    pub fn lost(&mut self, output: &mut Output, error: &Error) {
         if std::mem::replace(&mut self.is_lost, true) {
             return;
         }
@@ -30,12 +31,12 @@ impl Link {
     }
 
     /// Whether it is lost.
-    pub(super) fn is_lost(&self) -> bool {
+    pub fn is_lost(&self) -> bool {
         self.is_lost
     }
 
     /// It is there again. `same_run` tells whether the node ran on meanwhile.
-    pub(super) fn found(&mut self, output: &mut Output, same_run: bool) {
+    pub fn found(&mut self, output: &mut Output, same_run: bool) {
         let endpoint = &self.endpoint;
         match (std::mem::take(&mut self.is_lost), same_run) {
             (true, false) => output.say(format_args!("connected to {endpoint} again; gafferd was restarted meanwhile")),
@@ -47,7 +48,7 @@ impl Link {
 }
 
 /// Whether it may help to ask again: the node cannot be reached, or is about to end.
-pub(super) fn may_pass(error: &Error) -> bool {
+pub fn may_pass(error: &Error) -> bool {
     matches!(error, Error::Unreachable { .. } | Error::Interrupted { .. })
         || error.refusal().is_some_and(|refusal| refusal.status >= 500)
 }

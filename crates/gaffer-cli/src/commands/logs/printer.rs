@@ -2,15 +2,16 @@
 
 use std::io::Write;
 
-use gaffer_cli::{Format, Output};
 use gaffer_core::{
     ProcessId,
+    api::EventMessage,
     names::StreamLabel,
-    voice::{Colour, Palette},
+    voice::{Colour, Palette, Voice, time_of_day, time_of_day_at},
 };
 use serde::Serialize;
 
 use super::Source;
+use crate::{Format, Output, ending, escaped};
 
 /// A line as it is told as JSON.
 #[derive(Serialize)]
@@ -151,6 +152,29 @@ impl Printer {
         !is_told
     }
 
+    /// Adds what happened to a job. Where bytes are told as they are, nothing.
+    pub(super) fn event(&mut self, event: &EventMessage) {
+        match &mut self.style {
+            Style::Bare => {}
+            Style::Text { palette, .. } => {
+                if self.unfinished.take().is_some() {
+                    self.ready.push(b'\n');
+                }
+                // Of a node that does not say when it was, the time of hearing it.
+                let time = event.time.and_then(time_of_day_at).unwrap_or_else(time_of_day);
+                let voice = Voice::new(&event.name, palette.as_mut().map(|palette| palette.of(&event.name)));
+                let mut line = String::new();
+                voice.line(&mut line, &time, &escaped(happened(event)));
+                self.ready.extend_from_slice(line.as_bytes());
+            }
+            Style::Json => {
+                // Texts and numbers always are JSON.
+                drop(serde_json::to_writer(&mut self.ready, event));
+                self.ready.push(b'\n');
+            }
+        }
+    }
+
     fn is_unfinished(&self, source: &Source) -> bool {
         self.unfinished.as_ref().is_some_and(|(pid, label)| *pid == source.pid && *label == source.label)
     }
@@ -199,8 +223,29 @@ impl Printer {
     }
 }
 
+/// An event as gaffer 0.5 told it: `job.shop.web.spawn process with pid 7`; and how it ended, or why it could not be launched.
+fn happened(event: &EventMessage) -> String {
+    let EventMessage { name, exit_code, term_signal, reason, .. } = event;
+    let kind = event.event.rsplit('.').next().unwrap_or_default();
+    let mut text = match event.pid {
+        Some(pid) => format!("job.{name}.{kind} process with pid {pid}"),
+        None => format!("job.{name}.{kind} {name}"),
+    };
+    if let (Some(code), Some(signal)) = (exit_code, term_signal)
+        && (*code, *signal) != (0, 0)
+    {
+        text += &format!(" ({})", ending(*code, *signal));
+    }
+    if let Some(reason) = reason {
+        text += &format!(": {reason}");
+    }
+    text
+}
+
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     fn source(job: &str, pid: u64, label: &str) -> Source {
@@ -313,6 +358,42 @@ mod tests {
             "{\"name\":\"web\",\"pid\":3,\"stream\":\"out\",\"line\":\"a \\\"b\\\"\"}\n\
              {\"name\":\"web\",\"pid\":3,\"stream\":\"out\",\"line\":\"\u{fffd}\"}\n"
         );
+    }
+
+    #[test]
+    fn events_stand_between_as_lines_of_their_own() {
+        let event = |value: serde_json::Value| serde_json::from_value::<EventMessage>(value).unwrap();
+        let spawn =
+            event(json!({"event": "proc.shop.web.spawn", "name": "shop.web", "pid": 7, "time": 1_700_000_000.0}));
+        let time = time_of_day_at(1_700_000_000.0).unwrap();
+        let mut text = printer(plain());
+        let (web, mut begun) = (source("shop.web", 3, "out"), Begun::default());
+        text.piece(&web, &mut begun, b"nam");
+        text.show(&web, &mut begun);
+        text.event(&spawn);
+        text.piece(&web, &mut begun, b"e\n");
+        let line = format!("{time} shop.web | job.shop.web.spawn process with pid 7\n");
+        assert_eq!(taken(&mut text), format!("shop.web.3 | nam\n{line}shop.web.3 | e\n"));
+        let mut json = printer(Style::Json);
+        json.event(&spawn);
+        assert!(taken(&mut json).starts_with(r#"{"event":"proc.shop.web.spawn","name":"shop.web","pid":7,"#));
+        let mut bare = printer(Style::Bare);
+        bare.event(&spawn);
+        assert_eq!(taken(&mut bare), "");
+        for (value, text) in [
+            (json!({"event": "start", "name": "web"}), "job.default.web.start default.web"),
+            (
+                json!({"event": "exit", "name": "a.b", "pid": 7, "exit_code": 0, "term_signal": 9}),
+                "job.a.b.exit process with pid 7 (SIGKILL)",
+            ),
+            (
+                json!({"event": "exit", "name": "a.b", "pid": 7, "exit_code": 0, "term_signal": 0}),
+                "job.a.b.exit process with pid 7",
+            ),
+            (json!({"event": "flap", "name": "a.b", "reason": "why"}), "job.a.b.flap a.b: why"),
+        ] {
+            assert_eq!(happened(&event(value)), text);
+        }
     }
 
     #[test]

@@ -12,7 +12,6 @@ use futures_util::{
     future::ready,
     stream::{BoxStream, SelectAll, once},
 };
-use gaffer_cli::{Context, Failure, Output, Target, Targets, unless_signalled};
 use gaffer_client::{Client, Error, FeedOptions, OutputText, Told};
 use gaffer_core::{
     JobName, ProcessId,
@@ -24,14 +23,15 @@ use gaffer_core::{
 use tokio::time::{Instant, timeout_at};
 
 use super::{
-    is_bare, not_kept,
+    Extent, is_bare, not_kept,
     printer::{Begun, Printer},
     source::{self, Source},
     sources,
 };
-use crate::commands::{
-    failed,
-    link::{Link, may_pass},
+use crate::{
+    Context, Failure, Output, Target, Targets,
+    commands::{Link, failed, may_pass},
+    unless_signalled,
 };
 
 /// One of the outputs that are followed.
@@ -39,8 +39,8 @@ type Key = usize;
 
 /// What is heard.
 enum Heard {
-    /// A process was launched somewhere, or what became of the feed that tells it.
-    Launch(Result<Told<EventMessage>, Error>),
+    /// Something happened to a job, or what became of the feed that tells it.
+    Event(Result<Told<EventMessage>, Error>),
     /// An output goes on.
     Output(Key, Result<Told<OutputText>, Error>),
     /// An output has ended.
@@ -65,6 +65,11 @@ pub(super) struct Follower<'a> {
     is_full: bool,
     /// Since when a line is begun, if only one output is followed.
     begun_since: Option<Instant>,
+    /// Whether what happens to jobs is told.
+    has_events: bool,
+    /// Ends of processes that are told once all that these wrote is, and what happened to their jobs since. They wait for feeds that
+    /// end now.
+    waiting: Vec<EventMessage>,
 }
 
 /// More history than any node keeps.
@@ -84,26 +89,28 @@ impl<'a> Follower<'a> {
     /// Begins with what runs, and goes on until there is nothing to follow any more.
     pub(super) async fn run(
         context: &mut Context<'_>,
-        words: &[String],
-        lines: usize,
-        stream: Option<&'a StreamLabel>,
+        mut targets: Targets,
+        Extent { lines, stream }: Extent<'a>,
+        has_events: bool,
     ) -> Result<(), Failure> {
-        let mut targets = Targets::jobs_and_processes(&context.client, words).await?;
         let is_job = |target: &Target| matches!(target, Target::Job(_));
         // Before the first look: what is launched after that is told.
-        let launches = if targets.found.iter().any(is_job) {
-            Some(context.client.watch(&Pattern::Kind(EventKind::Spawn), &FeedOptions::default()).await?)
+        let events = if targets.found.iter().any(is_job) {
+            let pattern = if has_events { Pattern::Jobs } else { Pattern::Kind(EventKind::Spawn) };
+            Some(context.client.watch(&pattern, &FeedOptions::default()).await?)
         } else {
             None
         };
-        let run = if launches.is_none() { context.client.run().await? } else { None };
-        let found = sources(context, &mut targets, stream).await?;
+        let run = if events.is_none() { context.client.run().await? } else { None };
+        let found = sources(context, &mut targets, stream, has_events).await?;
         let mut follower = Self {
             printer: Printer::new(context.output, is_bare(&targets)),
             link: Link::new(&context.client),
             run,
             is_full: false,
             begun_since: None,
+            has_events,
+            waiting: Vec::new(),
             targets,
             stream,
             feeds: SelectAll::new(),
@@ -126,11 +133,11 @@ impl<'a> Follower<'a> {
             }
         }
         let told = failed(context.output, &follower.targets.failures);
-        if follower.followed.is_empty() && told.is_err() {
+        if follower.followed.is_empty() && !has_events && told.is_err() {
             return told;
         }
-        if let Some(launches) = launches.filter(|_| follower.targets.found.iter().any(is_job)) {
-            follower.feeds.push(launches.map(Heard::Launch).boxed());
+        if let Some(events) = events.filter(|_| follower.targets.found.iter().any(is_job)) {
+            follower.feeds.push(events.map(Heard::Event).boxed());
         }
         if context.output.is_terminal() {
             // What is begun is shown before a signal ends the program. Into a pipe it is not: nobody may read that, and the program
@@ -182,9 +189,19 @@ impl<'a> Follower<'a> {
                 }
             };
             match heard {
-                Some(Heard::Launch(told)) => self.launch(context, told?).await,
+                Some(Heard::Event(told)) => self.event(context, told?).await,
                 Some(Heard::Output(key, told)) => self.output(context, key, told),
-                Some(Heard::End(key)) => self.end(key),
+                Some(Heard::End(key)) => {
+                    self.end(key);
+                    for event in std::mem::take(&mut self.waiting) {
+                        // In their order, those of one job.
+                        if self.has_to_wait(&event) {
+                            self.waiting.push(event);
+                        } else {
+                            self.happens(context, &event).await;
+                        }
+                    }
+                }
                 None => {
                     context.output.bytes(&self.printer.take())?;
                     return self.explain_end(context).await;
@@ -229,11 +246,14 @@ impl<'a> Follower<'a> {
         self.targets.found.contains(&Target::Job(job.clone())) || self.targets.fits(job)
     }
 
-    async fn launch(&mut self, context: &mut Context<'_>, told: Told<EventMessage>) {
+    async fn event(&mut self, context: &mut Context<'_>, told: Told<EventMessage>) {
         match told {
-            Told::Item(EventMessage { name, pid: Some(pid), .. }) if self.means(&name) => {
-                let found = source::of_new_process(&context.client, &name, pid, self.stream).await;
-                self.join(context, found.map_err(Failure::from)).await;
+            Told::Item(event) if self.means(&event.name) => {
+                if self.has_to_wait(&event) {
+                    self.waiting.push(event);
+                } else {
+                    self.happens(context, &event).await;
+                }
             }
             Told::Item(_) => {}
             // What is still there of it can be seen.
@@ -245,9 +265,30 @@ impl<'a> Follower<'a> {
                     // Pids begin anew.
                     self.seen.clear();
                     self.end_all();
+                    for event in std::mem::take(&mut self.waiting) {
+                        self.printer.event(&event);
+                    }
                 }
                 self.look_again(context).await;
             }
+        }
+    }
+
+    /// Whether an event is told later: the end of a process of which not all is told yet, or what happened to its job since.
+    fn has_to_wait(&self, event: &EventMessage) -> bool {
+        let is_followed = |pid: ProcessId| self.followed.values().any(|(source, _)| source.pid == pid);
+        let is_end = kind(event) == Some(EventKind::Exit) && event.pid.is_some_and(is_followed);
+        self.has_events && (is_end || self.waiting.iter().any(|waiting| waiting.name == event.name))
+    }
+
+    /// Tells an event, if such are told, and follows a process that it is the launch of.
+    async fn happens(&mut self, context: &mut Context<'_>, event: &EventMessage) {
+        if self.has_events {
+            self.printer.event(event);
+        }
+        if let (Some(EventKind::Spawn), Some(pid)) = (kind(event), event.pid) {
+            let found = source::of_new_process(&context.client, &event.name, pid, self.stream).await;
+            self.join(context, found.map_err(Failure::from)).await;
         }
     }
 
@@ -318,6 +359,11 @@ impl<'a> Follower<'a> {
             self.printer.finish(&source, &mut begun);
         }
     }
+}
+
+/// What happened: the last segment of the topic.
+fn kind(event: &EventMessage) -> Option<EventKind> {
+    event.event.rsplit('.').next()?.parse().ok()
 }
 
 /// Of what came later some is gone already, or cannot be asked for because the connection is lost. That is told elsewhere, and
