@@ -7,7 +7,12 @@ use std::{
     process::{Command, Stdio},
 };
 
-use crate::{Daemon, Environment, RunningClient, Said, binaries::search_path, binary, repository, terminal::terminal};
+use crate::{
+    Daemon, Environment, RunningClient, Said,
+    binaries::search_path,
+    binary, repository,
+    terminal::{Keys, terminal},
+};
 
 /// A client program, ready to be run against one gafferd.
 #[derive(Clone, Debug)]
@@ -16,7 +21,17 @@ pub struct Client {
     args: Vec<String>,
     env: Vec<(OsString, OsString)>,
     cwd: PathBuf,
-    columns: Option<u16>,
+    seat: Seat,
+}
+
+/// What a client writes to.
+#[derive(Clone, Copy, Debug)]
+enum Seat {
+    Pipes,
+    /// Its stdout and stderr are a terminal of so many columns.
+    Screen(u16),
+    /// All of it is: it is what a person has begun there.
+    Terminal(u16),
 }
 
 impl Client {
@@ -25,8 +40,12 @@ impl Client {
         // Some keep files there.
         let home = daemon.path("client-home");
         std::fs::create_dir_all(&home).unwrap();
-        let client = Self { program, args: Vec::new(), env: Vec::new(), cwd: daemon.path(""), columns: None };
-        client.env("HOME", home).env(setup.mark(), setup.id())
+        Self::within_folder(program, &daemon.path("")).env("HOME", home).env(setup.mark(), setup.id())
+    }
+
+    /// A program that is run in this folder.
+    pub(crate) fn within_folder(program: PathBuf, folder: &Path) -> Self {
+        Self { program, args: Vec::new(), env: Vec::new(), cwd: folder.to_owned(), seat: Seat::Pipes }
     }
 
     /// A program of ours, told to connect to where this gafferd serves plain HTTP, to be run in its folder.
@@ -55,6 +74,11 @@ impl Client {
         Some(Self::of(daemon, environment, "python")?.args([path.to_str().unwrap()]))
     }
 
+    /// What the program is called.
+    pub fn name(&self) -> String {
+        self.program.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+    }
+
     /// Adds arguments before those of each run.
     #[must_use]
     pub fn args<'a>(mut self, args: impl IntoIterator<Item = &'a str>) -> Self {
@@ -79,13 +103,29 @@ impl Client {
     /// Runs it at a terminal of so many columns: all that it writes is its stdout then.
     #[must_use]
     pub fn on_terminal(mut self, columns: u16) -> Self {
-        self.columns = Some(columns);
+        self.seat = Seat::Screen(columns);
+        self
+    }
+
+    /// Runs it as what a person has begun at a terminal of so many columns: the terminal is its stdin too, what is typed there
+    /// reaches it, and Ctrl-C interrupts it.
+    #[must_use]
+    pub fn at_terminal(mut self, columns: u16) -> Self {
+        self.seat = Seat::Terminal(columns);
         self
     }
 
     /// The command as it would be run, with what it reads and writes left as it is.
     pub fn command(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(&self.program);
+        let mut command = match self.seat {
+            Seat::Pipes | Seat::Screen(_) => Command::new(&self.program),
+            Seat::Terminal(_) => {
+                // It becomes the program, in a session of its own, whose terminal its stdin is.
+                let mut setsid = Command::new("setsid");
+                setsid.arg("--ctty").arg(&self.program);
+                setsid
+            }
+        };
         for (name, _) in env::vars_os() {
             let text = name.to_string_lossy();
             let of_tests = ["GAFFER", "PYTHON", "NO_COLOR", "CLICOLOR", "COLUMNS", "RUST_"];
@@ -104,14 +144,19 @@ impl Client {
     fn spawn(&self, args: &[&str], stdin: Stdio) -> RunningClient {
         let mut command = self.command(args);
         command.stdin(stdin);
-        let screen = match self.columns {
-            None => {
+        let screen = match self.seat {
+            Seat::Pipes => {
                 command.stdout(Stdio::piped()).stderr(Stdio::piped());
                 None
             }
-            Some(columns) => {
-                let (screen, end) = terminal(columns);
+            Seat::Screen(columns) => {
+                let (screen, end) = terminal(columns, Keys::Plain);
                 command.stdout(end.try_clone().unwrap()).stderr(end);
+                Some(screen)
+            }
+            Seat::Terminal(columns) => {
+                let (screen, end) = terminal(columns, Keys::Signals);
+                command.stdin(end.try_clone().unwrap()).stdout(end.try_clone().unwrap()).stderr(end);
                 Some(screen)
             }
         };

@@ -7,6 +7,7 @@
 //! - [`http`] speaks HTTP/1.1 over a plain socket, with feeds that are read piece by piece.
 //! - [`EventSource`] reads event streams as browsers do, and comes back when its connection is lost.
 //! - [`Client`] is a client program, one of ours or one that others wrote, on pipes or at a terminal.
+//! - [`Project`] is a folder with a Procfile, in which gaffer is run without a daemon. It too must leave no process behind.
 //! - [`processes`] reads `/proc`.
 //! - [`wait_until`] is the only way to wait: for a condition, under one generous [`DEADLINE`] whose failure says what was
 //!   seen instead.
@@ -38,6 +39,7 @@ pub mod http;
 mod lock;
 mod output;
 pub mod processes;
+mod project;
 mod running;
 mod setup;
 mod terminal;
@@ -52,6 +54,7 @@ pub use event_source::{EventSource, Message};
 pub use foreign::Environment;
 pub use lock::{Exclusive, heavy};
 pub use output::Line;
+pub use project::Project;
 pub use running::{RunningClient, Said};
 pub use setup::{Outcome, Setup};
 pub use wait::{DEADLINE, wait_until};

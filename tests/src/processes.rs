@@ -34,6 +34,11 @@ pub fn variable(pid: i32, name: &str) -> Option<String> {
         .map(|(_, v)| v)
 }
 
+/// The name under which `ps` shows a process.
+pub fn title(pid: i32) -> Option<String> {
+    Some(fs::read_to_string(format!("/proc/{pid}/comm")).ok()?.trim_end().to_owned())
+}
+
 /// The fields of `/proc/<pid>/stat` from the state on, which is the first.
 fn stat(pid: i32) -> Option<Vec<String>> {
     let text = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;

@@ -38,15 +38,35 @@ pub struct RunningClient {
     stdout: Output,
     stderr: Output,
     feeder: Option<JoinHandle<()>>,
+    /// Where the person sits, if it was begun at a terminal.
+    seat: Option<Screen>,
 }
 
 impl RunningClient {
     pub(crate) fn new(mut child: Child, screen: Option<Screen>, args: &[&str]) -> Self {
+        let seat = screen.as_ref().map(Screen::try_clone);
         let (stdout, stderr) = match screen {
             Some(screen) => (Output::of(screen), Output::of(io::empty())),
             None => (Output::of(child.stdout.take().unwrap()), Output::of(child.stderr.take().unwrap())),
         };
-        Self { what: args.join(" "), child, stdout, stderr, feeder: None }
+        Self { what: args.join(" "), child, stdout, stderr, feeder: None, seat }
+    }
+
+    /// Its number.
+    pub fn pid(&self) -> i32 {
+        i32::try_from(self.child.id()).unwrap()
+    }
+
+    /// Types this at its terminal: `\x03` is Ctrl-C.
+    #[track_caller]
+    pub fn type_in(&self, keys: &str) {
+        self.seat.as_ref().expect("it has a terminal").type_in(keys);
+    }
+
+    /// Gives its terminal another size.
+    #[track_caller]
+    pub fn resize(&self, columns: u16, rows: u16) {
+        self.seat.as_ref().expect("it has a terminal").resize(columns, rows);
     }
 
     /// Writes this into the pipe that is its stdin, and closes that. Returns at once.
@@ -83,7 +103,7 @@ impl RunningClient {
 
     /// Sends it a signal.
     pub fn signal(&self, signal: Signal) {
-        processes::signal(i32::try_from(self.child.id()).unwrap(), signal);
+        processes::signal(self.pid(), signal);
     }
 
     /// Waits for its end.

@@ -2,7 +2,7 @@
 
 use std::{
     fs::File,
-    io::{self, Read},
+    io::{self, Read, Write},
     os::fd::OwnedFd,
 };
 
@@ -10,7 +10,7 @@ use rustix::{
     fs::{Mode, OFlags},
     io::Errno,
     pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt},
-    termios::{OptionalActions, Winsize, tcgetattr, tcsetattr, tcsetwinsize},
+    termios::{LocalModes, OptionalActions, Winsize, tcgetattr, tcsetattr, tcsetwinsize},
 };
 
 /// The end of a terminal at which the person sits. What programs write is read as they write it: the kernel makes no two
@@ -18,8 +18,17 @@ use rustix::{
 #[derive(Debug)]
 pub(crate) struct Screen(File);
 
+/// What keys such as Ctrl-C are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Keys {
+    /// Characters like others.
+    Plain,
+    /// Signals to whom the terminal belongs to.
+    Signals,
+}
+
 /// Makes a terminal of so many columns: its screen, and the end for programs, which must be closed here once they have it.
-pub(crate) fn terminal(columns: u16) -> (Screen, OwnedFd) {
+pub(crate) fn terminal(columns: u16, keys: Keys) -> (Screen, OwnedFd) {
     // Closed on exec from the beginning, as other tests start programs at the same time.
     let screen = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
     grantpt(&screen).unwrap();
@@ -29,9 +38,25 @@ pub(crate) fn terminal(columns: u16) -> (Screen, OwnedFd) {
         rustix::fs::open(name.as_c_str(), OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC, Mode::empty()).unwrap();
     let mut settings = tcgetattr(&end).unwrap();
     settings.make_raw();
+    settings.local_modes.set(LocalModes::ISIG, keys == Keys::Signals);
     tcsetattr(&end, OptionalActions::Now, &settings).unwrap();
-    tcsetwinsize(&end, Winsize { ws_row: 25, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 }).unwrap();
-    (Screen(screen.into()), end)
+    let screen = Screen(screen.into());
+    screen.resize(columns, 25);
+    (screen, end)
+}
+
+impl Screen {
+    pub(crate) fn try_clone(&self) -> Self {
+        Self(self.0.try_clone().unwrap())
+    }
+
+    pub(crate) fn resize(&self, columns: u16, rows: u16) {
+        tcsetwinsize(&self.0, Winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 }).unwrap();
+    }
+
+    pub(crate) fn type_in(&self, keys: &str) {
+        (&self.0).write_all(keys.as_bytes()).unwrap();
+    }
 }
 
 impl Read for Screen {

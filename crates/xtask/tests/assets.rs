@@ -63,26 +63,26 @@ fn offers(line: &str) -> Vec<String> {
 
 #[test]
 fn every_program_has_completions_for_every_shell_and_its_pages() {
-    assert_eq!(
-        names(&completions()),
-        ["_gafferctl", "_gafferd", "gafferctl.bash", "gafferctl.fish", "gafferd.bash", "gafferd.fish"]
-    );
-    let pages = names(&ASSETS.join("man/man1"));
-    assert!(pages.contains(&"gafferd.1".to_owned()), "{pages:?}");
-    let mut expected = vec!["gafferctl.1".to_owned()];
-    expected
-        .extend(gafferctl::command().get_subcommands().map(|command| format!("gafferctl-{}.1", command.get_name())));
+    let files = ["gaffer", "gafferctl", "gafferd"];
+    let of_zsh = files.iter().map(|name| format!("_{name}"));
+    let others = files.iter().flat_map(|name| [format!("{name}.bash"), format!("{name}.fish")]);
+    assert_eq!(names(&completions()), of_zsh.chain(others).collect::<Vec<_>>());
+    let mut expected = vec!["gafferd.1".to_owned()];
+    for program in [gaffer::command(), gafferctl::command()] {
+        let name = program.get_name();
+        expected.push(format!("{name}.1"));
+        expected.extend(program.get_subcommands().map(|command| format!("{name}-{}.1", command.get_name())));
+    }
     expected.sort();
-    let of_gafferctl: Vec<&String> = pages.iter().filter(|name| name.starts_with("gafferctl")).collect();
-    assert_eq!(of_gafferctl, expected.iter().collect::<Vec<_>>());
+    assert_eq!(names(&ASSETS.join("man/man1")), expected);
 }
 
 #[test]
 fn completions_read_as_their_shells_demand() {
     for (shell, files) in [
-        ("bash", ["gafferctl.bash", "gafferd.bash"]),
-        ("zsh", ["_gafferctl", "_gafferd"]),
-        ("fish", ["gafferctl.fish", "gafferd.fish"]),
+        ("bash", ["gaffer.bash", "gafferctl.bash", "gafferd.bash"]),
+        ("zsh", ["_gaffer", "_gafferctl", "_gafferd"]),
+        ("fish", ["gaffer.fish", "gafferctl.fish", "gafferd.fish"]),
     ] {
         for file in files {
             if run(Command::new(shell).arg("-n").arg(completions().join(file))).is_none() {
@@ -101,6 +101,9 @@ fn bash_completes_commands_options_and_values() {
     assert_eq!(offers("gafferctl del_process --conn"), ["--connect"], "an option of all commands");
     assert_eq!(offers("gafferctl --color "), ["auto", "always", "never"]);
     assert_eq!(offers("gafferd --pid"), ["--pidfile"]);
+    assert_eq!(offers("gaffer ps:st"), ["ps:start", "ps:stop"]);
+    assert_eq!(offers("gaffer ps:stop --no-"), ["--no-input"]);
+    assert_eq!(offers("gaffer load --endp"), ["--endpoint"]);
 }
 
 #[test]

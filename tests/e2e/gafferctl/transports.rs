@@ -1,54 +1,32 @@
 //! Every command over every transport.
 
-use std::{collections::BTreeSet, net::SocketAddr};
+use std::collections::BTreeSet;
 
-use gaffer_tests::{Authority, Client, Daemon, Setup};
+use gaffer_tests::Client;
 
 use super::{commands, gafferctl};
+use crate::three_ways::Node;
 
-/// A gafferd that is reached in three ways; by TLS with a client certificate only.
-struct Node {
-    daemon: Daemon,
-    tls: SocketAddr,
+const JOBS: &str = "\
+[process:web]
+cmd = sh -c 'echo hello; exec sleep 1000'
+redirect_output = out
+[process:echo]
+cmd = cat
+redirect_input = true
+redirect_output = out
+";
+
+fn started() -> Node {
+    let node = Node::start(JOBS);
+    node.daemon.setup().file("job.json", r#"{"name": "loaded", "cmd": "sleep 1000"}"#);
+    node.daemon.feed("/streams/1/out?feed=continuous&history=10").until("hello");
+    assert_eq!(node.daemon.until_running("echo", 1), [2]);
+    node
 }
 
-impl Node {
-    fn start() -> Self {
-        let (authority, clients) = (Authority::new("servers"), Authority::new("clients"));
-        let setup = Setup::new().own_endpoints().ini(
-            "[endpoint:plain]\nbind = 127.0.0.1:0\n[endpoint:local]\nbind = unix:g.sock\n\
-             [endpoint:secret]\nbind = 127.0.0.1:0\ncertfile = both.pem\ncacert = clients.pem\n\
-             [process:web]\ncmd = sh -c 'echo hello; exec sleep 1000'\nredirect_output = out\n\
-             [process:echo]\ncmd = cat\nredirect_input = true\nredirect_output = out\n",
-        );
-        setup.file("both.pem", &authority.issue().pem());
-        setup.file("servers.pem", &authority.pem());
-        setup.file("clients.pem", &clients.pem());
-        let own = clients.issue();
-        setup.file("own.pem", &own.certificate);
-        setup.file("own.key", &own.key);
-        setup.file("own-both.pem", &own.pem());
-        setup.file("job.json", r#"{"name": "loaded", "cmd": "sleep 1000"}"#);
-        let daemon = setup.start();
-        let line = daemon.until_logged("listening on https://").text;
-        let (_, address) = line.split_once("https://").unwrap();
-        let tls = address.split(' ').next().unwrap().parse().unwrap();
-        daemon.until_logged("listening on unix:");
-        daemon.feed("/streams/1/out?feed=continuous&history=10").until("hello");
-        assert_eq!(daemon.until_running("echo", 1), [2]);
-        Self { daemon, tls }
-    }
-
-    fn over_tls(&self) -> Client {
-        gafferctl(&self.daemon).env("GAFFER_ENDPOINT", format!("https://localhost:{}", self.tls.port()))
-    }
-
-    /// gafferctl over each transport, with what the transport is called.
-    fn clients(&self) -> [(&'static str, Client); 3] {
-        let secret = self.over_tls().args(["--cacert", "servers.pem", "--certfile", "own.pem", "--keyfile", "own.key"]);
-        let local = gafferctl(&self.daemon).env("GAFFER_ENDPOINT", "unix:g.sock");
-        [("tcp", gafferctl(&self.daemon)), ("tls", secret), ("unix", local)]
-    }
+fn over_tls(node: &Node) -> Client {
+    gafferctl(&node.daemon).env("GAFFER_ENDPOINT", node.tls_url())
 }
 
 /// Every command that ends by itself, in an order in which they work; and a part of what each prints.
@@ -84,8 +62,8 @@ const COMMANDS: [(&str, &str); 27] = [
 
 #[test]
 fn every_command_works_over_tcp_tls_and_a_unix_socket() {
-    let node = Node::start();
-    for (transport, client) in node.clients() {
+    let node = started();
+    for (transport, client) in node.clients(&gafferctl(&node.daemon)) {
         for (line, expected) in COMMANDS {
             let words = shlex::split(line).unwrap();
             let said = client.run(&words.iter().map(String::as_str).collect::<Vec<_>>());
@@ -104,9 +82,9 @@ fn every_command_works_over_tcp_tls_and_a_unix_socket() {
 
 #[test]
 fn what_is_followed_and_sent_goes_over_tcp_tls_and_a_unix_socket() {
-    let node = Node::start();
+    let node = started();
     let mut echo = node.daemon.feed("/streams/2/out?feed=continuous");
-    for (transport, client) in node.clients() {
+    for (transport, client) in node.clients(&gafferctl(&node.daemon)) {
         client.start(&["watch", "--history", "1000", "proc.web"]).until_printed("web | proc.web.spawn");
         let stats = client.start(&["stats", "-f", "--interval", "0.1", "--json", "web"]);
         node.daemon.until("there are several looks", || {
@@ -132,32 +110,32 @@ fn what_is_followed_and_sent_goes_over_tcp_tls_and_a_unix_socket() {
 
 #[test]
 fn who_is_not_trusted_or_has_nothing_to_show_is_told_so() {
-    let node = Node::start();
+    let node = started();
     let show = ["--certfile", "own.pem", "--keyfile", "own.key"];
-    let unknown = node.over_tls().args(show).run(&["ping"]);
+    let unknown = over_tls(&node).args(show).run(&["ping"]);
     assert_eq!(unknown.code, 4, "the system does not know this authority: {unknown}");
     assert!(unknown.stderr.contains("certificate"), "{unknown}");
-    let foreign = node.over_tls().args(show).args(["--cacert", "clients.pem"]).run(&["ping"]);
+    let foreign = over_tls(&node).args(show).args(["--cacert", "clients.pem"]).run(&["ping"]);
     assert_eq!(foreign.code, 4, "{foreign}");
-    let nothing_shown = node.over_tls().args(["--cacert", "servers.pem"]).run(&["ping"]);
+    let nothing_shown = over_tls(&node).args(["--cacert", "servers.pem"]).run(&["ping"]);
     assert_ne!(nothing_shown.code, 0, "{nothing_shown}");
     assert!(nothing_shown.stderr.contains("ertificate"), "{nothing_shown}");
-    let insecure = node.over_tls().args(show).args(["--insecure"]);
+    let insecure = over_tls(&node).args(show).args(["--insecure"]);
     assert_eq!(insecure.prints(&["ping"]), "ok\n");
-    let one_file = node.over_tls().args(["--cacert", "servers.pem", "--certfile", "own-both.pem"]);
+    let one_file = over_tls(&node).args(["--cacert", "servers.pem", "--certfile", "own-both.pem"]);
     assert_eq!(one_file.prints(&["ping"]), "ok\n");
 }
 
 #[test]
 fn files_that_do_not_serve_are_named() {
-    let node = Node::start();
+    let node = started();
     for (args, file) in [
         (["--cacert", "missing.pem"], "missing.pem"),
         (["--certfile", "own.pem"], "own.pem"),
         (["--keyfile", "own.key"], "own.key"),
         (["--cacert", "job.json"], "job.json"),
     ] {
-        let said = node.over_tls().args(args).run(&["ping"]);
+        let said = over_tls(&node).args(args).run(&["ping"]);
         assert_ne!(said.code, 0, "{said}");
         assert!(said.stderr.starts_with("gafferctl: ") && said.stderr.contains(file), "{said}");
     }
@@ -165,8 +143,8 @@ fn files_that_do_not_serve_are_named() {
 
 #[test]
 fn the_user_file_holds_certificates_of_nodes() {
-    let node = Node::start();
-    let url = format!("https://localhost:{}", node.tls.port());
+    let node = started();
+    let url = node.tls_url();
     let file = format!("[node \"{url}\"]\nname = safe\ncertfile = own.pem\nkeyfile = own.key\ncacert = servers.pem\n");
     let file = node.daemon.setup().file("user.ini", &file);
     let client = gafferctl(&node.daemon).env("GAFFER_ENDPOINT", "").env("GAFFER_CONFIG", file);

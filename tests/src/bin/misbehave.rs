@@ -15,6 +15,7 @@
 //! | `flood N` | writes N bytes to stdout |
 //! | `cat` | writes what it reads from stdin to stdout, until the end of stdin |
 //! | `report FILE` | writes what it is and has into a file, which appears when it is complete |
+//! | `signals` | writes the line `listening`, then the name of each signal that reaches it, until one is SIGTERM |
 //! | `on-term CODE` | waits for SIGTERM, then exits with the code |
 //! | `forever` | waits for ever |
 //! | `exit CODE` | exits |
@@ -96,6 +97,7 @@ fn run(steps: &[String]) -> io::Result<u8> {
                 }
             }
             "report" => report(Path::new(argument()?))?,
+            "signals" => signals()?,
             "on-term" => {
                 let term: SigSet = [Signal::SIGTERM].into_iter().collect();
                 term.thread_block()?;
@@ -120,6 +122,21 @@ fn log(path: &Path) -> io::Result<()> {
     let now = clock_gettime(ClockId::CLOCK_MONOTONIC)?;
     let line = format!("{} {}\n", Duration::from(now).as_nanos(), process::id());
     OpenOptions::new().append(true).create(true).open(path)?.write_all(line.as_bytes())
+}
+
+fn signals() -> io::Result<()> {
+    let others = [Signal::SIGINT, Signal::SIGHUP, Signal::SIGQUIT, Signal::SIGUSR1, Signal::SIGUSR2, Signal::SIGWINCH];
+    let awaited: SigSet = [Signal::SIGTERM].into_iter().chain(others).collect();
+    awaited.thread_block()?;
+    let mut out = io::stdout();
+    out.write_all(b"listening\n")?;
+    loop {
+        let signal = awaited.wait()?;
+        out.write_all(format!("{signal}\n").as_bytes())?;
+        if signal == Signal::SIGTERM {
+            return Ok(());
+        }
+    }
 }
 
 fn flood(mut bytes: u64) -> io::Result<()> {

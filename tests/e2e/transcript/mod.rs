@@ -1,13 +1,18 @@
 //! What commands print, as a snapshot keeps it.
 
+mod table;
+
 use std::fmt::Write;
 
 use gaffer_tests::{Client, Said};
 
-use super::table::masked;
+use self::table::masked;
 
 /// What varies outside of tables, and what stands for it.
-const FILTERS: [(&str, &str); 11] = [
+const FILTERS: [(&str, &str); 14] = [
+    (r#"[^\s"'`(]*/gaffer-e2e-\w+"#, "DIR"),
+    (r"Total CPU: \d+\.\d{6} Total MEM: \d+\.\d\d\b", "Total CPU: N.NNNNNN Total MEM: N.NN"),
+    (r"(?m)^create_time: \d+\.\d+$", "create_time: N"),
     (r"127\.0\.0\.1:\d+", "ADDRESS"),
     (r"in PATH \([^)]*\)", "in PATH (…)"),
     (r"\d\d:\d\d:\d\d\b", "HH:MM:SS"),
@@ -22,19 +27,19 @@ const FILTERS: [(&str, &str); 11] = [
 ];
 
 /// Commands, each with what it printed, what it said on stderr (behind `!`), and its exit code unless that is 0.
-pub(super) struct Transcript<'a> {
+pub(crate) struct Transcript<'a> {
     client: &'a Client,
     text: String,
 }
 
 impl<'a> Transcript<'a> {
-    pub(super) fn of(client: &'a Client) -> Self {
+    pub(crate) fn of(client: &'a Client) -> Self {
         Self { client, text: String::new() }
     }
 
     /// Runs the program with these arguments, which are split as a shell does it.
     #[track_caller]
-    pub(super) fn run(&mut self, args: &str) -> &mut Self {
+    pub(crate) fn run(&mut self, args: &str) -> &mut Self {
         let words = shlex::split(args).unwrap();
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
         let said = self.client.run(&words);
@@ -43,7 +48,7 @@ impl<'a> Transcript<'a> {
 
     /// The same, with this on its stdin.
     #[track_caller]
-    pub(super) fn run_with_input(&mut self, args: &str, input: &str) -> &mut Self {
+    pub(crate) fn run_with_input(&mut self, args: &str, input: &str) -> &mut Self {
         let words = shlex::split(args).unwrap();
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
         let said = self.client.run_with_input(&words, input);
@@ -51,15 +56,15 @@ impl<'a> Transcript<'a> {
     }
 
     /// Waits, as processes begin and end after the command that asked for it.
-    pub(super) fn once<T>(&mut self, wait: impl FnOnce() -> T) -> &mut Self {
+    pub(crate) fn once<T>(&mut self, wait: impl FnOnce() -> T) -> &mut Self {
         drop(wait());
         self
     }
 
     /// What it said that has run already.
-    pub(super) fn add(&mut self, args: &str, said: &Said) -> &mut Self {
+    pub(crate) fn add(&mut self, args: &str, said: &Said) -> &mut Self {
         let visible = |text: &str| text.replace('\x1b', "␛").replace('\r', "␍");
-        writeln!(self.text, "$ gafferctl {args}").unwrap();
+        writeln!(self.text, "$ {} {args}", self.client.name()).unwrap();
         let is_table = said.stdout.trim_start_matches("\x1b[1m").starts_with("NAME  ");
         self.text.push_str(&visible(&if is_table { masked(&said.stdout) } else { said.stdout.clone() }));
         if !said.stdout.is_empty() && !said.stdout.ends_with('\n') {
@@ -77,9 +82,10 @@ impl<'a> Transcript<'a> {
 
     /// Holds it all against the snapshot of this name.
     #[track_caller]
-    pub(super) fn check(&self, name: &str) {
+    pub(crate) fn check(&self, name: &str) {
         insta::with_settings!({
             filters => FILTERS.to_vec(),
+            snapshot_path => format!("../{}/snapshots", self.client.name()),
             prepend_module_to_snapshot => false,
             omit_expression => true,
         }, { insta::assert_snapshot!(name, self.text) });
