@@ -15,3 +15,15 @@ pub(crate) fn commands(program: &Client) -> BTreeSet<String> {
     });
     names.collect()
 }
+
+/// Runs a program with each of these lines, split as a shell does it: none reads, which stderr says, and stdout nothing.
+#[track_caller]
+pub(crate) fn assert_usage_errors(program: &Client, lines: &[&str]) {
+    for args in lines {
+        let words = shlex::split(args).unwrap();
+        let said = program.run(&words.iter().map(String::as_str).collect::<Vec<_>>());
+        assert_eq!(said.code, 2, "{args}: {said}");
+        assert_eq!(said.stdout, "", "{args}: {said}");
+        assert!(!said.stderr.is_empty(), "{args}");
+    }
+}

@@ -9,6 +9,7 @@ use std::{
 use gaffer_tests::{DEADLINE, wait_until};
 
 use super::{Shop, Transcript};
+use crate::help::assert_usage_errors;
 
 /// Somebody who gives these answers, one a request, and then is gone.
 fn somebody(answers: &'static [(u16, &'static str)]) -> (SocketAddr, JoinHandle<()>) {
@@ -101,34 +102,31 @@ fn what_is_loaded_and_what_not_is_told_where_loading_breaks_off() {
 fn a_command_line_that_does_not_read_is_a_usage_error() {
     let shop = Shop::new(PROCFILE);
     let gaffer = shop.gaffer();
-    for args in [
-        "",
-        "--no-such-option",
-        "nope",
-        "scale",
-        "scale web",
-        "scale web=many",
-        "scale web=1 worker",
-        "ps:kill web",
-        "ps:kill web NOPE",
-        "ps:info",
-        "ps:start 'a b' web",
-        "ps:stop 'w*'",
-        "unload 'a b'",
-        "logs 'a b'",
-        "send web hello",
-        "recv web",
-        "recv 7.",
-        "load -c web=many",
-        "--endpoint ftp://x ps",
-        "--color sometimes ps",
-    ] {
-        let words = shlex::split(args).unwrap();
-        let said = gaffer.run(&words.iter().map(String::as_str).collect::<Vec<_>>());
-        assert_eq!(said.code, 2, "{args}: {said}");
-        assert_eq!(said.stdout, "", "{args}: {said}");
-        assert!(!said.stderr.is_empty(), "{args}");
-    }
+    assert_usage_errors(
+        &gaffer,
+        &[
+            "",
+            "--no-such-option",
+            "nope",
+            "scale",
+            "scale web",
+            "scale web=many",
+            "scale web=1 worker",
+            "ps:kill web",
+            "ps:kill web NOPE",
+            "ps:info",
+            "ps:start 'a b' web",
+            "ps:stop 'w*'",
+            "unload 'a b'",
+            "logs 'a b'",
+            "send web hello",
+            "recv web",
+            "recv 7.",
+            "load -c web=many",
+            "--endpoint ftp://x ps",
+            "--color sometimes ps",
+        ],
+    );
 }
 
 #[test]

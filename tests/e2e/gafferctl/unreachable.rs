@@ -10,6 +10,7 @@ use gaffer_tests::{Client, DEADLINE, Daemon, Setup, wait_until};
 use nix::sys::signal::Signal;
 
 use super::{Transcript, gafferctl};
+use crate::help::assert_usage_errors;
 
 /// gafferctl with a daemon that it has nothing to do with, so that it has a folder.
 fn alone() -> (Daemon, Client) {
@@ -123,36 +124,33 @@ fn one_that_does_not_answer_is_given_up_with_ctrl_c() {
 #[test]
 fn a_command_line_that_does_not_read_is_a_usage_error() {
     let (_daemon, ctl) = alone();
-    for args in [
-        "",
-        "--no-such-option",
-        "nope",
-        "stop",
-        "kill web",
-        "kill web NOPE",
-        "add web",
-        "add web many",
-        "add web -1",
-        "start web --timeout 5",
-        "start web --wait --timeout 0",
-        "start web --wait --timeout soon",
-        "stats --interval 1",
-        "send nobody hello",
-        "watch 'a b'",
-        "--connect ftp://x ping",
-        "--connect http://x/y ping",
-        "--color sometimes ping",
-        "stop '[a'",
-        "start 'a b' web",
-        "status web '[a'",
-        "add_process --cwd here web true",
-    ] {
-        let words = shlex::split(args).unwrap();
-        let said = ctl.run(&words.iter().map(String::as_str).collect::<Vec<_>>());
-        assert_eq!(said.code, 2, "{args}: {said}");
-        assert_eq!(said.stdout, "", "{args}: {said}");
-        assert!(!said.stderr.is_empty(), "{args}");
-    }
+    assert_usage_errors(
+        &ctl,
+        &[
+            "",
+            "--no-such-option",
+            "nope",
+            "stop",
+            "kill web",
+            "kill web NOPE",
+            "add web",
+            "add web many",
+            "add web -1",
+            "start web --timeout 5",
+            "start web --wait --timeout 0",
+            "start web --wait --timeout soon",
+            "stats --interval 1",
+            "send nobody hello",
+            "watch 'a b'",
+            "--connect ftp://x ping",
+            "--connect http://x/y ping",
+            "--color sometimes ping",
+            "stop '[a'",
+            "start 'a b' web",
+            "status web '[a'",
+            "add_process --cwd here web true",
+        ],
+    );
 }
 
 #[test]
