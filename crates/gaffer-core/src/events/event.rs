@@ -78,6 +78,26 @@ impl EventKind {
     }
 }
 
+impl EventKind {
+    /// The name that gaffer 0.5 has for it, in the family of sessions.
+    pub const fn in_sessions(self) -> &'static str {
+        match self {
+            Self::Create => "load",
+            Self::Delete => "unload",
+            Self::StopPid => "stop_process",
+            Self::Start
+            | Self::Stop
+            | Self::Restart
+            | Self::Update
+            | Self::Spawn
+            | Self::Reap
+            | Self::Exit
+            | Self::Flap
+            | Self::SpawnError => self.as_str(),
+        }
+    }
+}
+
 impl fmt::Display for EventKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
@@ -154,12 +174,13 @@ pub struct Notification {
     topic: Topic,
     event: Arc<Event>,
     json: OnceLock<Bytes>,
+    json_in_sessions: OnceLock<Bytes>,
 }
 
 impl Notification {
     /// Puts an event that happened at `time` under a topic. `id` counts the notifications of this node, from 1.
     pub fn new(id: u64, time: SystemTime, topic: Topic, event: impl Into<Arc<Event>>) -> Self {
-        Self { id, time, topic, event: event.into(), json: OnceLock::new() }
+        Self { id, time, topic, event: event.into(), json: OnceLock::new(), json_in_sessions: OnceLock::new() }
     }
 
     /// Counts the notifications of this node, from 1.
@@ -184,23 +205,60 @@ impl Notification {
 
     /// The payload as one line of JSON.
     pub fn json(&self) -> Bytes {
-        let write = || serde_json::to_vec(self).map_or_else(|_| Bytes::from_static(b"{}"), Bytes::from); // Strings and numbers always serialise.
-        self.json.get_or_init(write).clone()
+        self.json.get_or_init(|| self.write(Family::Processes)).clone()
+    }
+
+    /// The payload as one line of JSON, in the words of gaffer 0.5: `event` is such as `job.shop.web.unload`, and `name` has its
+    /// session in any case.
+    pub fn json_in_sessions(&self) -> Bytes {
+        self.json_in_sessions.get_or_init(|| self.write(Family::Sessions)).clone()
+    }
+
+    fn write(&self, family: Family) -> Bytes {
+        let payload = Payload { notification: self, family };
+        serde_json::to_vec(&payload).map_or_else(|_| Bytes::from_static(b"{}"), Bytes::from) // Strings and numbers always serialise.
     }
 }
 
 impl Serialize for Notification {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        Payload { notification: self, family: Family::Processes }.serialize(serializer)
+    }
+}
+
+/// Whose words are used.
+#[derive(Clone, Copy)]
+enum Family {
+    Processes,
+    Sessions,
+}
+
+struct Payload<'a> {
+    notification: &'a Notification,
+    family: Family,
+}
+
+impl Serialize for Payload<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Notification { time, topic, event, .. } = self.notification;
         let mut map = serializer.serialize_map(None)?;
-        map.serialize_entry("event", &self.topic.to_string())?;
-        map.serialize_entry("name", &self.event.job.short())?;
-        if let Some(process) = &self.event.process {
+        match self.family {
+            Family::Processes => {
+                map.serialize_entry("event", &topic.to_string())?;
+                map.serialize_entry("name", &event.job.short())?;
+            }
+            Family::Sessions => {
+                map.serialize_entry("event", &topic.in_sessions())?;
+                map.serialize_entry("name", &event.job)?;
+            }
+        }
+        if let Some(process) = &event.process {
             map.serialize_entry("pid", &process.pid)?;
             if let Some(os_pid) = &process.os_pid {
                 map.serialize_entry("os_pid", os_pid)?;
             }
         }
-        match &self.event.detail {
+        match &event.detail {
             Detail::None => {}
             Detail::Spawn { detached, once } => {
                 map.serialize_entry("detached", detached)?;
@@ -215,7 +273,7 @@ impl Serialize for Notification {
             }
             Detail::Reason(reason) => map.serialize_entry("reason", reason)?,
         }
-        map.serialize_entry("time", &seconds(self.time))?;
+        map.serialize_entry("time", &seconds(*time))?;
         map.end()
     }
 }

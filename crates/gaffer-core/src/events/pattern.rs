@@ -27,6 +27,17 @@ impl Topic {
     }
 }
 
+impl Topic {
+    /// The topic in the words of gaffer 0.5: `spawn`, `job.shop.web.spawn` or `proc.7.spawn`.
+    pub fn in_sessions(&self) -> String {
+        match self {
+            Self::Kind(kind) => kind.in_sessions().to_owned(),
+            Self::Job(job, kind) => format!("job.{job}.{}", kind.in_sessions()),
+            Self::Process(pid, kind) => format!("proc.{pid}.{}", kind.in_sessions()),
+        }
+    }
+}
+
 impl fmt::Display for Topic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -89,6 +100,27 @@ impl Pattern {
             }
             Self::Process(pid, kind) => with_kind(vec![pid.to_string()], kind),
         }
+    }
+}
+
+impl fmt::Display for Pattern {
+    /// Writes it so that it reads as the same; but a job that is named as an event is, reads as that event of its session.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind = match self {
+            Self::All => return f.write_str("."),
+            Self::Kind(kind) => return kind.fmt(f),
+            Self::Jobs => return f.write_str("proc"),
+            Self::Session(session) => return write!(f, "job.{session}"),
+            Self::Job(job, kind) => {
+                write!(f, "job.{job}")?;
+                kind
+            }
+            Self::Process(pid, kind) => {
+                write!(f, "proc.{pid}")?;
+                kind
+            }
+        };
+        kind.map_or(Ok(()), |kind| write!(f, ".{kind}"))
     }
 }
 
@@ -186,6 +218,19 @@ mod tests {
     fn every_event_name_reads_back() {
         for kind in EventKind::ALL {
             assert_eq!(kind.as_str().parse(), Ok(kind));
+            assert_eq!(kind.in_sessions().parse(), Ok(kind));
+        }
+    }
+
+    #[test]
+    fn topics_have_the_words_of_both_generations() {
+        let job: JobName = "web".parse().unwrap();
+        for (topic, in_processes, in_sessions) in [
+            (Topic::Kind(EventKind::Create), "create", "load"),
+            (Topic::Job(job, EventKind::StopPid), "proc.web.stop_pid", "job.default.web.stop_process"),
+            (Topic::Process(ProcessId::new(7), EventKind::Exit), "proc.7.exit", "proc.7.exit"),
+        ] {
+            assert_eq!((topic.to_string().as_str(), topic.in_sessions().as_str()), (in_processes, in_sessions));
         }
     }
 }
