@@ -15,7 +15,7 @@ mod frame;
 mod groups;
 mod job;
 mod openapi;
-mod origin;
+
 mod path;
 mod pids;
 mod processes;
@@ -40,10 +40,10 @@ use axum::{
 };
 pub use error::ApiError;
 use gaffer_core::Manager;
-pub use origin::{InvalidOrigin, Origin, Origins};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use self::waiting_input::WaitingInput;
+pub use crate::origin::{InvalidOrigin, Origin, Origins};
 use crate::serve::Lifetime;
 
 /// Most bytes of a request's body, where nothing else is set: far more than any job, and a fair piece of a process's input.
