@@ -5,6 +5,7 @@
 mod authority;
 mod channel;
 mod contract;
+mod control;
 mod cors;
 mod embed;
 mod errors;
