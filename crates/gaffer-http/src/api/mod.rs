@@ -45,13 +45,10 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use self::waiting_input::WaitingInput;
 pub use crate::origin::{InvalidOrigin, Origin, Origins};
-use crate::{serve::Lifetime, sockjs};
+use crate::serve::Lifetime;
 
 /// Most bytes of a request's body, where nothing else is set: far more than any job, and a fair piece of a process's input.
 pub const DEFAULT_MAX_BODY: usize = 1024 * 1024;
-
-/// Where the page in a frame has the client of SockJS from: a site plugin, as code from elsewhere would be let in here.
-const SOCKJS_CLIENT: &str = "/_plugin/sockjs/sockjs.min.js";
 
 /// What handlers ask.
 #[derive(Clone)]
@@ -92,19 +89,11 @@ impl Default for Options {
 pub fn router(manager: Manager, options: Options, lifetime: Lifetime) -> Router {
     let max_body = options.max_body;
     let api = Api { manager, max_body, waiting_input: WaitingInput::default(), lifetime };
-    let channel = sockjs::router(
-        control::PATH,
-        control::service(api.clone()),
-        sockjs::Options {
-            origins: options.origins.clone(),
-            client_url: SOCKJS_CLIENT.to_owned(),
-            ..sockjs::Options::default()
-        },
-        api.lifetime.clone(),
-    );
+    let channel = control::routes(api.clone(), options.origins.clone());
     let (routes, mut document) = described().split_for_parts();
     let (by_pid, more) = by_pid().split_for_parts();
     document.merge(more);
+    control::describe(&mut document.paths);
     let by_pid = by_pid.fallback(frame::no_route).method_not_allowed_fallback(frame::no_method).with_state(api.clone());
     let ours = routes
         .merge(undescribed())
@@ -118,7 +107,6 @@ pub fn router(manager: Manager, options: Options, lifetime: Lifetime) -> Router 
         ours
     };
     let all = all.layer(middleware::from_fn_with_state(Arc::new(options.origins), cors::cors));
-    // SockJS has its own answers to browsers that ask about pages from elsewhere.
     channel.fallback_service(all).layer(middleware::from_fn(frame::frame))
 }
 

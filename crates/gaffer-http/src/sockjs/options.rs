@@ -2,10 +2,15 @@
 
 use std::time::Duration;
 
+use axum::{
+    http::{HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+
 use crate::origin::Origins;
 
 /// How a service is served.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Options {
     /// Which web pages may connect.
     pub origins: Origins,
@@ -30,6 +35,9 @@ pub struct Options {
     /// Sessions at once, those over websockets aside; who comes beyond them is refused. They count while they have no
     /// connection, too. Default: 1,024.
     pub max_sessions: usize,
+    /// How a refusal is answered: its status, and a sentence. Default: plain text. (What the protocol has words for, or no body, is not
+    /// asked for here.)
+    pub refuse: fn(StatusCode, &str) -> Response,
 }
 
 impl Default for Options {
@@ -44,6 +52,12 @@ impl Default for Options {
             client_url: "https://cdn.jsdelivr.net/npm/sockjs-client@1.6.1/dist/sockjs.min.js".to_owned(),
             max_message: gaffer_core::api::MAX_MESSAGE,
             max_sessions: 1024,
+            refuse,
         }
     }
+}
+
+fn refuse(status: StatusCode, reason: &str) -> Response {
+    let plain = (header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=UTF-8"));
+    (status, [plain], format!("{reason}\n")).into_response()
 }

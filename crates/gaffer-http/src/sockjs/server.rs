@@ -101,7 +101,7 @@ async fn handle<S: Service>(State(server): State<Arc<Server<S>>>, request: Reque
     let path = parts.uri.path().to_owned();
     // The router saw to it that it is there.
     let Some(target) = path.strip_prefix(server.prefix.as_str()).and_then(Target::of) else {
-        return StatusCode::NOT_FOUND.into_response();
+        return server.refuse(StatusCode::NOT_FOUND, &format!("there is nothing at {path}"));
     };
     if !takes(target.methods(), &parts.method) {
         return no_method(target.methods());
@@ -112,8 +112,7 @@ async fn handle<S: Service>(State(server): State<Arc<Server<S>>>, request: Reque
         Target::Info | Target::RawWebsocket | Target::Session { .. } => {}
     }
     if !gate::allows(&server.options.origins, &parts.headers, &parts.uri) {
-        let why = "a web page from elsewhere may not connect here\n";
-        return (StatusCode::FORBIDDEN, why).into_response();
+        return server.refuse(StatusCode::FORBIDDEN, "a web page from elsewhere may not connect here");
     }
     let asked = parts.headers.clone();
     let mut response = match target {
@@ -147,6 +146,10 @@ impl CallbackQuery {
 }
 
 impl<S: Service> Server<S> {
+    fn refuse(&self, status: StatusCode, reason: &str) -> Response {
+        (self.options.refuse)(status, reason)
+    }
+
     async fn session(&self, id: &str, transport: Transport, parts: &mut Parts, body: Body) -> Response {
         let format = match transport {
             Transport::Websocket => return self.websocket(parts, false),
@@ -173,7 +176,7 @@ impl<S: Service> Server<S> {
                 self.begin(&conversation, registered);
                 conversation
             }
-            Found::Full => return (StatusCode::SERVICE_UNAVAILABLE, "there are too many sessions\n").into_response(),
+            Found::Full => return self.refuse(StatusCode::SERVICE_UNAVAILABLE, "there are too many sessions"),
         };
         let limits = Limits { bytes: self.options.response_limit, heartbeat: self.options.heartbeat };
         let content_type = format.content_type();
@@ -215,21 +218,25 @@ impl<S: Service> Server<S> {
         headers: &HeaderMap,
         body: Body,
     ) -> Result<Response, Response> {
-        let Some(conversation) = self.registry.get(id) else { return Err(StatusCode::NOT_FOUND.into_response()) };
-        let reading = timeout(ARRIVAL, Limited::new(body, self.options.max_message).collect());
+        let Some(conversation) = self.registry.get(id) else {
+            return Err(self.refuse(StatusCode::NOT_FOUND, "there is no such session"));
+        };
+        let most = self.options.max_message;
+        let ending = || self.refuse(StatusCode::SERVICE_UNAVAILABLE, "the server is shutting down");
+        let reading = timeout(ARRIVAL, Limited::new(body, most).collect());
         let closing = self.lifetime.closing();
-        let body = closing.run_until_cancelled(reading).await.ok_or(StatusCode::SERVICE_UNAVAILABLE.into_response())?;
-        let body = body.map_err(|_| StatusCode::REQUEST_TIMEOUT.into_response())?;
-        let body = body.map_err(|_| StatusCode::PAYLOAD_TOO_LARGE.into_response())?.to_bytes();
+        let body = closing.run_until_cancelled(reading).await.ok_or_else(ending)?;
+        let late = |_| self.refuse(StatusCode::REQUEST_TIMEOUT, "the body did not arrive in time");
+        let large = |_| self.refuse(StatusCode::PAYLOAD_TOO_LARGE, &format!("a body may have {most} bytes"));
+        let body = body.map_err(late)?.map_err(large)?.to_bytes();
         let payload = if transport == Transport::JsonpSend && is_form(headers) { from_form(&body) } else { body };
         let messages = payload::read(&payload).map_err(|malformed: Malformed| failed(&malformed.to_string()))?;
         if !messages.is_empty() {
             let offering = timeout(ARRIVAL, conversation.offer(messages));
             let offered = closing.run_until_cancelled(offering).await;
             // What is said after the end is nothing to complain about: the client is told of the end otherwise.
-            let _over = offered.ok_or(StatusCode::SERVICE_UNAVAILABLE.into_response())?.map_err(|_| {
-                (StatusCode::SERVICE_UNAVAILABLE, "the session takes no more at the moment\n").into_response()
-            })?;
+            let full = |_| self.refuse(StatusCode::SERVICE_UNAVAILABLE, "the session takes no more at the moment");
+            let _over = offered.ok_or_else(ending)?.map_err(full)?;
         }
         let plain = (header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=UTF-8"));
         Ok(if transport == Transport::JsonpSend {
@@ -243,13 +250,14 @@ impl<S: Service> Server<S> {
     /// Begins a session over a websocket, which is nothing else's.
     fn websocket(&self, parts: &mut Parts, raw: bool) -> Response {
         if !self.options.websocket {
-            return StatusCode::NOT_FOUND.into_response();
+            return self.refuse(StatusCode::NOT_FOUND, "there are no websockets here");
         }
         let upgrade = match Upgrade::from_parts(parts) {
             Ok(upgrade) => upgrade,
             Err(no_websocket) => {
                 let version = [(header::SEC_WEBSOCKET_VERSION, Upgrade::VERSION)];
-                return (StatusCode::BAD_REQUEST, version, format!("{no_websocket}\n")).into_response();
+                let refusal = self.refuse(StatusCode::BAD_REQUEST, &no_websocket.to_string());
+                return (version, refusal).into_response();
             }
         };
         let kept = parts.extensions.get::<Connected>().cloned();

@@ -8,22 +8,47 @@
 //! | `opening` | how a topic becomes a source |
 //! | `command` | what can be commanded, and what comes of it |
 //! | `arguments` | what stands in a command |
+//! | `description` | what the description of the API says of it |
 
 mod arguments;
 mod command;
+mod description;
 mod dialogue;
 mod opening;
 mod source;
 mod topics;
 
+use axum::{
+    Router,
+    http::StatusCode,
+    response::{IntoResponse, Response},
+};
+
+pub(super) use self::description::describe;
 use self::dialogue::Dialogue;
-use super::Api;
-use crate::sockjs::{Service, Session};
+use super::{Api, ApiError, Origins};
+use crate::sockjs::{self, Session};
 
-/// Where it is served.
-pub(super) const PATH: &str = "/channel";
+/// Where the page in a frame has the client of SockJS from: a site plugin, as code from elsewhere would be let in here.
+const SOCKJS_CLIENT: &str = "/_plugin/sockjs/sockjs.min.js";
 
-/// What is spoken on it.
-pub(super) fn service(api: Api) -> impl Service {
-    move |session: Session| Dialogue::new(api.clone(), session).hold()
+/// The routes. They have their own answers to browsers that ask about pages from elsewhere.
+pub(super) fn routes(api: Api, origins: Origins) -> Router {
+    let lifetime = api.lifetime.clone();
+    let client_url = SOCKJS_CLIENT.to_owned();
+    let options = sockjs::Options { origins, client_url, refuse, ..sockjs::Options::default() };
+    sockjs::router("/channel", move |session: Session| Dialogue::new(api.clone(), session).hold(), options, lifetime)
+}
+
+/// Refusals in the one form of errors.
+fn refuse(status: StatusCode, reason: &str) -> Response {
+    let code = match status {
+        StatusCode::BAD_REQUEST => "not_a_websocket",
+        StatusCode::FORBIDDEN => "forbidden_origin",
+        StatusCode::NOT_FOUND => "not_found",
+        StatusCode::REQUEST_TIMEOUT => "timeout",
+        StatusCode::PAYLOAD_TOO_LARGE => "too_large",
+        _ => "unavailable",
+    };
+    ApiError::new(status, code, reason).into_response()
 }
