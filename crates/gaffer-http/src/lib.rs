@@ -2,12 +2,14 @@
 //!
 //! [`HttpHandler`] is the application to add to a manager. It is made of parts that are of use by themselves: [`serve`] runs
 //! any router on any number of listeners, [`feed`] turns a source of items into an endless answer, [`ws`] pumps a websocket both
-//! ways, and [`api`] is the router over a [`Manager`](gaffer_core::manager::Manager). The first three know no manager.
+//! ways, [`sites`] serves files, and [`api`] is the router over a [`Manager`](gaffer_core::manager::Manager), which alone knows
+//! a manager.
 
 pub mod api;
 pub mod feed;
 mod handler;
 pub mod serve;
+pub mod sites;
 pub mod ws;
 
 pub use handler::{DEFAULT_DRAIN, HttpHandler};
