@@ -25,6 +25,7 @@ mod original_0_4;
 mod original_0_5;
 mod sessions;
 mod shutdown;
+mod sites;
 mod slow_readers;
 mod streams;
 mod three_ways;

@@ -17,7 +17,7 @@ pub(crate) struct Args {
     #[arg(short, long, value_name = "FILE")]
     config: Option<PathBuf>,
 
-    /// Folder of plugins (not supported yet)
+    /// Folder of plugins, whose sites are served below /_plugin [default: ~/.gafferd/plugins]
     #[arg(short, long, value_name = "DIR")]
     pub(crate) plugins_dir: Option<PathBuf>,
 

@@ -10,6 +10,7 @@ mod args;
 mod console;
 mod endpoints;
 mod log;
+mod plugins;
 mod reload;
 mod run;
 mod settings;

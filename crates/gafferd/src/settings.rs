@@ -11,6 +11,7 @@ use gaffer_http::api::{self, Origins};
 use crate::{
     args::Args,
     endpoints::{self, Configured},
+    plugins,
 };
 
 /// What the node is started with.
@@ -51,11 +52,10 @@ impl Settings {
             return Err(Mistakes(vec![in_gaffer(&config, "require_key", &problem)]));
         }
         let endpoints = endpoints::of(args, &config).map_err(Mistakes)?;
-        let api = api_options(&config)?;
+        let plugins = plugins::folder(args, &config);
+        let api = api::Options { plugins: plugins.path, ..api_options(&config)? };
         let mut warnings: Vec<String> = config.warnings.iter().map(ToString::to_string).collect();
-        if args.plugins_dir.is_some() {
-            warnings.push("--plugins-dir: plugins are not supported yet; it has no effect".to_owned());
-        }
+        warnings.extend(plugins.warning);
         let mut jobs = config.jobs;
         jobs.sort_by_key(JobConfig::priority); // Stable: equals stay in the order of the file.
         let manager = ManagerOptions { stats_interval: config.settings.stats_interval, ..ManagerOptions::default() };
@@ -74,7 +74,7 @@ fn api_options(config: &NodeConfig) -> Result<api::Options, Mistakes> {
 }
 
 /// Says what is wrong with a key of `[gaffer]`.
-fn in_gaffer(config: &NodeConfig, key: &str, problem: &dyn fmt::Display) -> String {
+pub(crate) fn in_gaffer(config: &NodeConfig, key: &str, problem: &dyn fmt::Display) -> String {
     let place = config.place_of(key).map(|place| format!("{place}: ")).unwrap_or_default();
     format!("{place}[gaffer] {key}: {problem}")
 }
@@ -99,12 +99,6 @@ pub(crate) mod tests {
         let jobs = settings(&[], ini).unwrap().jobs;
         let names: Vec<&str> = jobs.iter().map(|job| job.name().name()).collect();
         assert_eq!(names, ["c", "b", "a", "d"]);
-    }
-
-    #[test]
-    fn plugins_are_warned_about() {
-        let warnings = settings(&["-p", "plugins"], "").unwrap().warnings;
-        assert_eq!(warnings, ["--plugins-dir: plugins are not supported yet; it has no effect"]);
     }
 
     #[test]

@@ -145,8 +145,8 @@ use Landed::{NotYet, Yes};
 /// The keys of the section. When a feature lands, its key says so here.
 pub(super) const KEYS: [(&str, Landed); 22] = [
     ("http_endpoints", Yes),
-    ("plugins_dir", NotYet),
-    ("plugin_dir", NotYet),
+    ("plugins_dir", Yes),
+    ("plugin_dir", Yes),
     ("include", Yes),
     ("include_dir", Yes),
     ("bind", Yes),

@@ -19,6 +19,7 @@ mod openapi;
 
 mod path;
 mod pids;
+mod plugins;
 mod processes;
 mod root;
 mod schema;
@@ -31,13 +32,13 @@ mod watch;
 mod websocket;
 mod wstreams;
 
-use std::sync::Arc;
+use std::{path::PathBuf, sync::Arc};
 
 use axum::{
     Extension, Router,
     extract::FromRef,
     middleware,
-    routing::{any, post},
+    routing::{any, get, post},
 };
 pub use error::ApiError;
 use gaffer_core::Manager;
@@ -45,7 +46,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use self::waiting_input::WaitingInput;
 pub use crate::origin::{InvalidOrigin, Origin, Origins};
-use crate::serve::Lifetime;
+use crate::{serve::Lifetime, sites::Sites};
 
 /// Most bytes of a request's body, where nothing else is set: far more than any job, and a fair piece of a process's input.
 pub const DEFAULT_MAX_BODY: usize = 1024 * 1024;
@@ -59,11 +60,18 @@ struct Api {
     waiting_input: WaitingInput,
     /// That of the server: endless answers and websockets end with it.
     lifetime: Lifetime,
+    sites: Sites,
 }
 
 impl FromRef<Api> for Manager {
     fn from_ref(api: &Api) -> Self {
         api.manager.clone()
+    }
+}
+
+impl FromRef<Api> for Sites {
+    fn from_ref(api: &Api) -> Self {
+        api.sites.clone()
     }
 }
 
@@ -74,6 +82,9 @@ pub struct Options {
     pub max_body: usize,
     /// Which web pages may call.
     pub origins: Origins,
+    /// The folder of plugins, whose [`sites`](crate::sites) are served below `/_plugin`. It need not exist yet. Default: none, and
+    /// so no sites.
+    pub plugins: Option<PathBuf>,
     /// Routes of the embedder's own. They come before ours, so that they may replace some, but not `/channel`. A fallback has no
     /// effect, and `OPTIONS` is answered before they are asked.
     pub routes: Router,
@@ -81,14 +92,15 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { max_body: DEFAULT_MAX_BODY, origins: Origins::default(), routes: Router::new() }
+        Self { max_body: DEFAULT_MAX_BODY, origins: Origins::default(), plugins: None, routes: Router::new() }
     }
 }
 
 /// Makes the router over a manager. Its feeds end with the server's life.
 pub fn router(manager: Manager, options: Options, lifetime: Lifetime) -> Router {
     let max_body = options.max_body;
-    let api = Api { manager, max_body, waiting_input: WaitingInput::default(), lifetime };
+    let sites = Sites::new(options.plugins);
+    let api = Api { manager, max_body, waiting_input: WaitingInput::default(), lifetime, sites };
     let channel = control::routes(api.clone(), options.origins.clone());
     let (routes, mut document) = described().split_for_parts();
     let (by_pid, more) = by_pid().split_for_parts();
@@ -144,6 +156,7 @@ fn described() -> OpenApiRouter<Api> {
         .routes(routes!(groups::start))
         .routes(routes!(groups::stop))
         .routes(routes!(groups::restart))
+        .routes(routes!(plugins::file))
         .merge(sessions_family())
 }
 
@@ -175,7 +188,8 @@ fn by_pid() -> OpenApiRouter<Api> {
         .layer(middleware::from_fn(family::codes))
 }
 
-/// What only says, better than a bare 404 would, that there is no such call.
+/// What only says, better than a bare 404 would, that there is no such call; and the paths of calls that a description, which
+/// has no paths of any length, cannot tell apart from those that it has.
 fn undescribed() -> Router<Api> {
     let unknown_action = any(frame::unknown_action);
     Router::new()
@@ -183,4 +197,6 @@ fn undescribed() -> Router<Api> {
         .route("/processes/{name_or_pid}/{action}", unknown_action.clone())
         .route("/processes/{name_or_pid}/{action}/{argument}", unknown_action.clone())
         .route("/groups/{group}/{action}", unknown_action)
+        .route("/_plugin/{plugin}", get(plugins::file))
+        .route("/_plugin/{plugin}/", get(plugins::file))
 }

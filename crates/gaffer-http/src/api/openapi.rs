@@ -38,6 +38,9 @@ pub(super) fn head() -> OpenApi {
 impl Document {
     /// Completes what the handlers said of themselves.
     pub(super) fn new(mut document: OpenApi) -> Self {
+        // A rest of any length has no notation of its own: it is described as one segment is.
+        let paths = std::mem::take(&mut document.paths.paths).into_iter();
+        document.paths.paths = paths.map(|(path, item)| (path.replace("{*", "{"), item)).collect();
         for (path, item) in &mut document.paths.paths {
             for (method, operation) in operations(item) {
                 complete(path, method, operation);

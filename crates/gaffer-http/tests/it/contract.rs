@@ -69,10 +69,10 @@ impl Contract {
             assert!(content.is_empty(), "{what} has no content type, but is described as {content:?}");
             return Promise::none();
         };
-        let Some(key) = content.keys().find(|key| essence(key) == media_type) else {
+        let Some(key) = content.keys().find(|key| [media_type, "*/*"].contains(&essence(key))) else {
             panic!("{what} is {media_type}, but described as {:?}", content.keys())
         };
-        let schema = (media_type == "application/json").then(|| {
+        let schema = (essence(key) == "application/json").then(|| {
             let key = key.replace('~', "~0").replace('/', "~1");
             self.validator(&format!("{response}/content/{key}/schema"))
         });
@@ -118,7 +118,12 @@ fn is_like(template: &str, path: &str) -> bool {
         parameter if parameter.starts_with('{') => !segment.is_empty(),
         text => text == *segment,
     };
-    template.len() == path.len() && template.iter().zip(&path).all(fits)
+    // A rest may have any number of segments, or none.
+    let (template, path) = match template.split_last() {
+        Some((&"{path}", beginning)) => (beginning, path.get(..beginning.len()).unwrap_or_default()),
+        _ => (&*template, &*path),
+    };
+    template.len() == path.len() && template.iter().zip(path).all(fits)
 }
 
 /// Makes the description stricter than it is: an answer may have no key that it does not describe.

@@ -20,6 +20,7 @@ mod pids;
 mod serve;
 mod server;
 mod sessions;
+mod sites;
 mod sockets;
 mod stats;
 mod streams;
