@@ -57,64 +57,79 @@ pub(super) enum Progress {
     Waiting(BoxFuture<'static, Outcome>),
 }
 
+/// Every command, and its arguments in their order.
+const COMMANDS: [(&str, &[&str]); 21] = [
+    ("sessions", &[]),
+    ("jobs", &["sessionid"]),
+    ("pids", &["job"]),
+    ("load", &["config", "sessionid", "env", "start"]),
+    ("update", &["config", "sessionid", "env", "start"]),
+    ("unload", &["name", "sessionid"]),
+    ("reload", &["name", "sessionid"]),
+    ("start_job", &["job"]),
+    ("stop_job", &["job"]),
+    ("restart_job", &["job"]),
+    ("stopall", &["job"]),
+    ("scale", &["job", "n"]),
+    ("info", &["job"]),
+    ("stats", &["job"]),
+    ("killall", &["job", "signal"]),
+    ("commit", &["job", "graceful_timeout", "env"]),
+    ("process_info", &["pid"]),
+    ("process_stats", &["pid"]),
+    ("stop_process", &["pid"]),
+    ("kill", &["pid", "signal"]),
+    ("send", &["pid", "lines", "stream"]),
+];
+
 impl Command {
     /// Reads a command.
     pub(super) fn read(request: Request) -> Result<Self, ApiError> {
-        let name = request.name.clone();
-        let with = |names: &[&str]| Arguments::new(request, names);
-        let of_job = |make: fn(JobName) -> Self, arguments: Arguments| Ok(make(arguments.job("job")?));
-        match name.as_str() {
-            "sessions" => with(&[]).map(|_| Self::Sessions),
-            "jobs" => Ok(Self::Jobs(with(&["sessionid"])?.session()?)),
-            "pids" => {
-                let arguments = with(&["job"])?;
-                let Some(text) = arguments.text("job", "the name of a job")? else { return Ok(Self::Pids(None)) };
-                Ok(Self::Pids(Some((arguments.job("job")?, text.to_owned()))))
-            }
-            "load" => Ok(Self::Load(config(with(CONFIG)?)?)),
-            "update" => Ok(Self::Update(config(with(CONFIG)?)?)),
-            "unload" => Ok(Self::Unload(with(&["name", "sessionid"])?.job_in_session()?)),
-            "reload" => Ok(Self::Reload(with(&["name", "sessionid"])?.job_in_session()?)),
-            "start_job" => of_job(Self::StartJob, with(&["job"])?),
-            "stop_job" => of_job(Self::StopJob, with(&["job"])?),
-            "restart_job" => of_job(Self::RestartJob, with(&["job"])?),
-            "stopall" => of_job(Self::StopAll, with(&["job"])?),
-            "info" => of_job(Self::Info, with(&["job"])?),
-            "stats" => of_job(Self::Stats, with(&["job"])?),
+        let unknown = |name: &str| {
+            let shown: String = name.chars().take(40).collect();
+            ApiError::new(StatusCode::NOT_FOUND, "command_not_found", format!("there is no command `{shown}`"))
+        };
+        let known = COMMANDS.iter().find(|(name, _)| *name == request.name);
+        let &(name, arguments) = known.ok_or_else(|| unknown(&request.name))?;
+        let mut arguments = Arguments::new(request, arguments)?;
+        Ok(match name {
+            "sessions" => Self::Sessions,
+            "jobs" => Self::Jobs(arguments.session()?),
+            "pids" => match arguments.text("job", "the name of a job")?.map(str::to_owned) {
+                Some(given) => Self::Pids(Some((arguments.job("job")?, given))),
+                None => Self::Pids(None),
+            },
+            "load" => Self::Load(config(arguments)?),
+            "update" => Self::Update(config(arguments)?),
+            "unload" => Self::Unload(arguments.job_in_session()?),
+            "reload" => Self::Reload(arguments.job_in_session()?),
+            "start_job" => Self::StartJob(arguments.job("job")?),
+            "stop_job" => Self::StopJob(arguments.job("job")?),
+            "restart_job" => Self::RestartJob(arguments.job("job")?),
+            "stopall" => Self::StopAll(arguments.job("job")?),
+            "info" => Self::Info(arguments.job("job")?),
+            "stats" => Self::Stats(arguments.job("job")?),
             "scale" => {
-                let mut arguments = with(&["job", "n"])?;
                 arguments.rename("n", "scale");
-                Ok(Self::Scale(arguments.job("job")?, arguments.fields()?))
+                Self::Scale(arguments.job("job")?, arguments.fields()?)
             }
-            "killall" => {
-                let arguments = with(&["job", "signal"])?;
-                Ok(Self::KillAll(arguments.job("job")?, arguments.fields()?))
-            }
+            "killall" => Self::KillAll(arguments.job("job")?, arguments.fields()?),
             "commit" => {
-                let mut arguments = with(&["job", "graceful_timeout", "env"])?;
                 let job = arguments.job("job")?;
                 arguments.take("job");
                 let Commit { once, .. } = arguments.fields()?;
-                Ok(Self::Commit(job, once))
+                Self::Commit(job, once)
             }
-            "process_info" => Ok(Self::ProcessInfo(with(&["pid"])?.pid()?)),
-            "process_stats" => Ok(Self::ProcessStats(with(&["pid"])?.pid()?)),
-            "stop_process" => Ok(Self::StopProcess(with(&["pid"])?.pid()?)),
-            "kill" => {
-                let arguments = with(&["pid", "signal"])?;
-                Ok(Self::Kill(arguments.pid()?, arguments.fields()?))
-            }
+            "process_info" => Self::ProcessInfo(arguments.pid()?),
+            "process_stats" => Self::ProcessStats(arguments.pid()?),
+            "stop_process" => Self::StopProcess(arguments.pid()?),
+            "kill" => Self::Kill(arguments.pid()?, arguments.fields()?),
             "send" => {
-                let arguments = with(&["pid", "lines", "stream"])?;
                 let (pid, stream) = (arguments.pid()?, arguments.stream()?);
-                Ok(Self::Send { pid, data: arguments.lines()?.into(), stream })
+                Self::Send { pid, data: arguments.lines()?.into(), stream }
             }
-            _ => {
-                let shown: String = name.chars().take(40).collect();
-                let reason = format!("there is no command `{shown}`");
-                Err(ApiError::new(StatusCode::NOT_FOUND, "command_not_found", reason))
-            }
-        }
+            other => return Err(unknown(other)), // Not reached: a test reads each of them.
+        })
     }
 
     /// Carries it out, up to where it would wait for a process.
@@ -157,9 +172,6 @@ impl Command {
         }
     }
 }
-
-/// The arguments of commands that take a whole job.
-const CONFIG: &[&str] = &["config", "sessionid", "env", "start"];
 
 /// Reads a job. What stands beside its configuration wins.
 fn config(mut arguments: Arguments) -> Result<JobConfig, ApiError> {
@@ -218,5 +230,50 @@ async fn send(api: &Api, pid: ProcessId, data: Bytes, stream: Option<StreamLabel
     match poll_immediate(&mut writing).await {
         Some(outcome) => Progress::Done(outcome),
         None => Progress::Waiting(writing),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use serde_json::Map;
+
+    use super::*;
+
+    /// The code with which a command without arguments is refused.
+    fn refusal(name: &str) -> Option<&'static str> {
+        let request = Request { identity: 1.into(), name: name.to_owned(), args: Vec::new(), kwargs: Map::new() };
+        Command::read(request).err().map(|error| error.code())
+    }
+
+    #[test]
+    fn every_command_is_known() {
+        for (name, arguments) in COMMANDS {
+            let expected = match name {
+                "sessions" | "jobs" | "pids" => None,
+                _ => Some("bad_command"),
+            };
+            assert_eq!(refusal(name), expected, "{name} {arguments:?}");
+        }
+        assert_eq!(refusal("nope"), Some("command_not_found"));
+    }
+
+    #[test]
+    fn every_command_is_in_the_manual_with_its_arguments() {
+        let manual = include_str!("../../../../../docs/channel.md");
+        let (_, commands) = manual.split_once("\n## Commands\n").unwrap();
+        let (commands, _) = commands.split_once("\n## ").unwrap();
+        let mut told = BTreeMap::new();
+        for row in commands.lines().filter(|line| line.starts_with("| `")) {
+            let quoted = |cell: &str| cell.split('`').skip(1).step_by(2).map(str::to_owned).collect::<Vec<_>>();
+            let cells: Vec<&str> = row.split('|').collect();
+            for name in quoted(cells[1]) {
+                told.insert(name, quoted(cells[2]));
+            }
+        }
+        let owned = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
+        let known: BTreeMap<_, _> = COMMANDS.into_iter().map(|(name, args)| (name.to_owned(), owned(args))).collect();
+        assert_eq!(told, known);
     }
 }
