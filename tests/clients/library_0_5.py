@@ -213,6 +213,82 @@ def refused_sockets(server):
         assert error["reason"], (mode, stream, error)
 
 
+def control(server):
+    """The job `echo` runs `cat`; the job `web` just is."""
+    echo = server.get_job("echo").pids[0]
+    web = server.get_job("web").pids[0]
+    socket = server.socket(heartbeat=0.2)
+    socket.start()
+    heard = {}
+    refused = []
+    ended = []
+
+    def hear(topic):
+        socket.subscribe(topic)
+        heard[topic] = []
+        socket[topic].bind_all(lambda event, message: heard[topic].append((event, message)))
+
+    topics = ["EVENTS", "EVENTS:spawn", "JOB:web", "PROCESS:%d" % web, "STATS:web", "STATS:%d" % echo, "STREAM:%d" % echo]
+    for topic in topics:
+        hear(topic)
+    socket.bind("subscription_error", lambda _, message: refused.append(message["topic"]))
+    socket.subscribe("STREAM:99999")
+    commands = [
+        socket.send_command("jobs"),
+        socket.send_command("scale", "web", 1),
+        socket.send_command("send", echo, "hello\n"),
+        socket.send_command("info", "default.web"),
+        socket.send_command("process_info", echo),
+        socket.send_command("nonsense"),
+        socket.send_command("stop_process", web),
+    ]
+
+    def names(topic):
+        return [event for event, _ in heard[topic]]
+
+    def is_over():
+        return (
+            all(command.done() for command in commands)
+            and len(heard["STATS:web"]) > 2
+            and len(heard["STATS:%d" % echo]) > 2
+            and heard["STREAM:%d" % echo]
+            and "proc.%d.exit" % web in names("PROCESS:%d" % web)
+            and names("EVENTS").count("job.default.web.spawn") == 2
+            and refused
+        )
+
+    def look(timer):
+        if is_over() or time.time() - begun > DEADLINE:
+            ended.append(bool(is_over()))
+            socket.unsubscribe("EVENTS")
+            socket.close()
+            timer.close()
+
+    begun = time.time()
+    timer = pyuv.Timer(server.loop)
+    timer.start(look, 0.05, 0.05)
+    server.loop.run()
+    assert ended == [True], (heard, [(str(command), command.result(), command.error()) for command in commands])
+    results = [command.result() for command in commands]
+    assert results[0] == {"jobs": ["default.echo", "default.web"]}, results
+    assert results[1] == {"numprocesses": 2}, results
+    assert results[2] == {"ok": True}, results
+    assert results[3]["info"]["name"] == "default.web", results
+    assert results[4]["info"]["pid"] == echo, results
+    assert results[6] == {"ok": True}, results
+    error = commands[5].error()
+    assert (error["errno"], error["error"]) == (404, "command_not_found"), error
+    assert names("EVENTS:spawn")[0] == "spawn", heard["EVENTS:spawn"]
+    assert names("JOB:web")[:2] == ["job.default.web.update", "job.default.web.spawn"], heard["JOB:web"]
+    assert names("STREAM:%d" % echo) == ["out"], heard
+    assert heard["STREAM:%d" % echo][0][1]["data"] == "hello\n", heard
+    event, stat = heard["STATS:%d" % echo][0]
+    assert event == "stat" and stat["pid"] == echo and isinstance(stat["cpu"], (int, float)), stat
+    for text in ("mem_info1", "mem_info2", "ctime"):
+        assert stat[text], stat
+    assert refused == ["STREAM:99999"], refused
+
+
 def main():
     url, scenario = sys.argv[1:3]
     server = Server(url, loop=pyuv.Loop.default_loop())

@@ -1,7 +1,6 @@
 //! The program and the library of gaffer 0.5.2, as they come from PyPI, against our gafferd.
 //!
-//! Left out is what needs more than this node has so far: `logs` and the library's `Server.socket()` speak over `/channel`;
-//! `login`, `key…` and `user…` need keys; `lookup…` needs a lookupd. And what cannot work for reasons of its own:
+//! Left out is what needs more than this node has so far: `login`, `key…` and `user…` need keys; `lookup…` needs a lookupd. And what cannot work for reasons of its own:
 //! `ps:start` and `ps:stop` without names ask about one application and act on all; `ps:kill app.job` sends the application
 //! twice in the job's name; `unload --no-input` and `reload --no-input` act on jobs of every session as if they were the
 //! application's (so these run with one application loaded).
@@ -280,4 +279,50 @@ fn the_library_talks_to_processes() {
     daemon.only_process("mute");
     library.prints(&["sockets"]);
     library.prints(&["refused_sockets"]);
+}
+
+#[test]
+fn the_library_subscribes_and_commands() {
+    let daemon = Daemon::start(
+        "[process:echo]\ncmd = cat\nredirect_output = out, err\nredirect_input = true\n\
+         [process:web]\ncmd = sleep 1000\n",
+    );
+    let Some(library) = library(&daemon) else { return };
+    daemon.only_process("echo");
+    daemon.only_process("web");
+    library.prints(&["control"]);
+}
+
+#[test]
+fn what_happens_to_an_application_is_shown() {
+    let daemon = Setup::new().start();
+    let Some(gaffer) = gaffer(&daemon) else { return };
+    let gaffer = gaffer.within(&shop(&daemon));
+    gaffer.prints(&["load"]);
+    daemon.until_running("shop.web", 1);
+    let logs = gaffer.start(&["logs", "--no-color"]);
+    let of_web = gaffer.start(&["logs", "--no-color", "--ps", "web"]);
+    // Neither says when it has subscribed, so something happens until both have told of it.
+    daemon.until("both are told", || {
+        gaffer.prints(&["ps:scale", "web+1"]);
+        let lines = [logs.lines(), of_web.lines()];
+        if lines.iter().all(|lines| !lines.is_empty()) { Ok(()) } else { Err(format!("{lines:?}")) }
+    });
+    gaffer.prints(&["ps:scale", "worker+1"]);
+    gaffer.prints(&["ps:stop", "web", "--no-input"]);
+    for line in
+        ["job.shop.worker.spawn process with pid ", "job.shop.web.stop shop.web", "job.shop.web.exit process with pid "]
+    {
+        logs.until_printed(line);
+    }
+    of_web.until_printed("job.shop.web.exit process with pid ");
+    assert!(
+        of_web.lines().iter().all(|line| format!("{line:?}").contains(" shop.web | job.shop.web.")),
+        "{:?}",
+        of_web.lines()
+    );
+    for client in [logs, of_web] {
+        client.signal(Signal::SIGINT);
+        client.wait();
+    }
 }
