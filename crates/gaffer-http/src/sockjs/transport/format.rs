@@ -112,7 +112,8 @@ impl Format {
             }
             Self::Events => {
                 out.push_str("data: ");
-                out.push_str(&frame);
+                // Clients decode it as if it was a part of an address.
+                out.push_str(&frame.replace('%', "%25"));
                 out.push_str("\r\n\r\n");
             }
             Self::Page(_) => {
@@ -153,6 +154,13 @@ mod tests {
         ] {
             assert_eq!(format.write(&frame), expected, "{format:?}");
         }
+    }
+
+    #[test]
+    fn a_percent_sign_survives_the_decoding_of_clients() {
+        let frame = Frame::Messages(vec!["100 %\u{2028}%41".into()]);
+        assert_eq!(Format::Events.write(&frame), "data: a[\"100 %25\\u2028%2541\"]\r\n\r\n");
+        assert_eq!(Format::Lines { streaming: true }.write(&frame), "a[\"100 %\\u2028%41\"]\n");
     }
 
     #[test]
