@@ -143,7 +143,9 @@ export class Node extends EventTarget {
     }
     const name = short(event.name);
     if (event.event === "exit") this.jobs.get(name)?.figures.delete(event.pid);
-    this.#look(name);
+    if (event.event === "unload") this.#gone(name);
+    // After its end some of its processes may still be told of.
+    else if (event.event === "load" || this.jobs.has(name)) this.#look(name);
   }
 
   async #lookAtAll() {
@@ -172,16 +174,20 @@ export class Node extends EventTarget {
       look.again = true;
       return;
     }
-    const mine = {again: false};
+    const mine = {again: false, timer: 0};
     this.#looks.set(name, mine);
-    setTimeout(async () => {
+    mine.timer = setTimeout(async () => {
       mine.again = false;
+      let status = null;
       try {
-        this.#seen(name, await this.get(`status/${encodeURIComponent(name)}`));
-      } catch (error) {
-        if (error.errno === 404) this.#gone(name);
+        status = await this.get(`status/${encodeURIComponent(name)}`);
+      } catch {
+        // It has gone, which an event will tell, or the connection has, after which all are looked at.
       }
+      // Unless it was unloaded meanwhile, and loaded again perhaps.
+      if (this.#looks.get(name) !== mine) return;
       this.#looks.delete(name);
+      if (status) this.#seen(name, status);
       if (mine.again) this.#look(name);
     }, GATHER);
   }
@@ -198,6 +204,8 @@ export class Node extends EventTarget {
   }
 
   #gone(name) {
+    clearTimeout(this.#looks.get(name)?.timer);
+    this.#looks.delete(name);
     if (this.jobs.delete(name)) this.#tell("jobs");
   }
 }
