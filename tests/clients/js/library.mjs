@@ -49,6 +49,10 @@ class Cable {
   }
 }
 
+async function until(condition) {
+  while (!(await condition())) await new Promise((resolve) => setTimeout(resolve, 10));
+}
+
 async function refused(what, promise, is) {
   const error = await promise.then(
     () => new Error(`${what}: it is not refused`),
@@ -93,6 +97,7 @@ async function use(kind, options) {
     }
 
     // A topic can be left and taken up again, and is told once.
+    await until(async () => (await gaffer.command("pids", "shop.demo")).pids.length === 1);
     const seen = [];
     const first = gaffer.subscribe("JOB:shop.demo", {onmessage: () => check("it was closed", false)});
     first.close();
@@ -100,9 +105,10 @@ async function use(kind, options) {
     await second.ready;
     const {numprocesses} = await gaffer.command("scale", "shop.demo", "+1");
     check("one more", numprocesses === 2);
-    while (!seen.includes("job.shop.demo.spawn")) await new Promise((resolve) => setTimeout(resolve, 10));
+    await until(() => seen.includes("job.shop.demo.spawn"));
     check("it is told once", seen.filter((event) => event === "job.shop.demo.spawn").length === 1);
     await gaffer.command("scale", "shop.demo", "=1");
+    await until(() => seen.includes("job.shop.demo.exit"));
 
     // What ends is told.
     const {pids: demos} = await gaffer.command("pids", "shop.demo");

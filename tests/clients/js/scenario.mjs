@@ -98,8 +98,12 @@ export async function scenario({url, transport, job, pid}, Socket = globalThis.S
     await until("a hundred lines", () => output().length >= expected.length);
     check("the lines, in order", output() === expected);
     for (const identity of identities) check("it was taken", (await answer(identity)).event === "gaffer:command_success");
-    const answers = seen.filter(({data}) => identities.includes(data?.id)).map(({data}) => data.id);
-    check("the answers, in order", answers.join() === identities.join());
+
+    // Commands other than `send`, which may have to wait for a process, are answered in order.
+    const asked = Array.from({length: 20}, () => command("pids", job));
+    for (const identity of asked) check("pids", (await answer(identity)).data.result.pids.length === 1);
+    const answers = seen.filter(({data}) => asked.includes(data?.id)).map(({data}) => data.id);
+    check("the answers, in order", answers.join() === asked.join());
 
     // Whatever can be written: what JSON, JavaScript, forms, event streams and SockJS treat in ways of their own.
     const odd =

@@ -55,7 +55,10 @@ const GOOD_AFTER = 5_000;
 /** Proxies close what is silent, mostly after a minute. */
 const KEEP_OPEN_EVERY = 25_000;
 
-/** A connection to a node. It tells its state by events of type `state`, whose `detail` is a {@link State}. */
+/**
+ * A connection to a node. It tells its state by events of type `state`, whose `detail` is a {@link State}; and by one of type
+ * `restarted` that the node has been started anew since: pids are those of other processes now.
+ */
 export class Gaffer extends EventTarget {
   /** @type {State} */
   #state = "connecting";
@@ -66,6 +69,8 @@ export class Gaffer extends EventTarget {
   #keeper = null;
   #commands = new Map();
   #lastCommand = 0;
+  /** Which run of the node this was connected to last. */
+  #run;
   /** @type {Map<string, Topic>} */
   #topics = new Map();
 
@@ -248,6 +253,7 @@ export class Gaffer extends EventTarget {
         // The answers to SUB and to UNSUB look the same, but come in the order of the questions.
         known.told = known.unanswered.shift() ?? null;
         known.told?.begin(more);
+        this.#ranAs(more.run);
         break;
       case "gaffer:subscription_error": {
         const asked = known.unanswered.shift();
@@ -260,6 +266,13 @@ export class Gaffer extends EventTarget {
         break;
     }
     if (!known.wanted && !known.told && !known.unanswered.length) this.#topics.delete(topic);
+  }
+
+  #ranAs(run) {
+    if (run === undefined || run === this.#run) return;
+    const restarted = this.#run !== undefined;
+    this.#run = run;
+    if (restarted) this.dispatchEvent(new Event("restarted"));
   }
 
   #over(known, subscription, error) {
@@ -291,6 +304,7 @@ export class Subscription {
   #over = false;
   #error;
   #after;
+  #run;
   #waiting = [];
   #wake = null;
   #accepted;
@@ -321,15 +335,19 @@ export class Subscription {
 
   /** @internal What to ask the node for: all since the last time, if there was one. */
   beginning() {
-    const {history} = this.#options;
-    if (this.#after !== undefined) return {after: this.#after};
-    return history === undefined ? {} : {history};
+    // After a restart of the node a pid is another process's, which is not to be taken for this one: hence its run.
+    const {history} = this.#run === undefined && this.#after === undefined ? this.#options : {};
+    return {history, after: this.#after, run: this.#run};
   }
 
-  /** @internal The node has accepted it, and says where it begins. */
-  begin({after, gap}) {
+  /**
+   * @internal The node has accepted it, and says where it begins.
+   * @param {{after?: string, gap?: boolean, run?: string}} start
+   */
+  begin({after, gap, run}) {
     if (gap) this.take({event: "gaffer:lost", topic: this.topic, lost: null});
     if (gap || this.#after === undefined) this.#after = after;
+    this.#run = run;
     this.#accepted();
   }
 

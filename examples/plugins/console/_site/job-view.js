@@ -43,6 +43,11 @@ export class JobView {
     node.addEventListener("figures", () => this.#showFigures());
     node.addEventListener("happened", ({detail}) => this.#process.happened(detail));
     node.addEventListener("connection", () => this.#connected());
+    node.addEventListener("restarted", () => {
+      this.#process.leave();
+      this.#rows.clear();
+      this.#launched.clear();
+    });
   }
 
   /** Looks at another job, or at none. @param {string | null} name */

@@ -47,8 +47,8 @@ class Figures {
 
 /**
  * A node. It tells of changes by events, whose `detail` is the name of a job where they are about one: `jobs` (others came or
- * went), `job` (its status is another), `figures` (of all that are watched), `happened` (an event of the node, or a loss) and
- * `connection`.
+ * went), `job` (its status is another), `figures` (of all that are watched), `happened` (an event of the node, or a loss),
+ * `connection`, and `restarted` (no process is any of those that were known).
  */
 export class Node extends EventTarget {
   /** @type {Map<string, Job>} */
@@ -56,6 +56,8 @@ export class Node extends EventTarget {
   /** Whether the jobs are known yet. */
   known = false;
   gaffer;
+  /** Whether something happened while the jobs were not known yet. */
+  #early = false;
   #base;
   #watched = new Map();
   #looks = new Map();
@@ -69,6 +71,10 @@ export class Node extends EventTarget {
       this.#tell("connection");
       // Much may have happened meanwhile, and of a node that was started anew all is different.
       if (this.gaffer.state === "open" && this.known) this.#lookAtAll();
+    });
+    this.gaffer.addEventListener("restarted", () => {
+      for (const job of this.jobs.values()) job.figures.clear();
+      this.#tell("restarted");
     });
     const events = this.gaffer.subscribe("EVENTS", {history: 40, onmessage: (event) => this.#happened(event)});
     // Only now, so that nothing can happen in between unnoticed.
@@ -141,6 +147,10 @@ export class Node extends EventTarget {
       this.#lookAtAll();
       return;
     }
+    if (!this.known) {
+      this.#early = true;
+      return;
+    }
     const name = short(event.name);
     if (event.event === "exit") this.jobs.get(name)?.figures.delete(event.pid);
     if (event.event === "unload") this.#gone(name);
@@ -165,6 +175,10 @@ export class Node extends EventTarget {
     this.known = true;
     this.#tell("jobs");
     for (const name of this.jobs.keys()) this.#tell("job", name);
+    if (this.#early) {
+      this.#early = false;
+      this.#lookAtAll();
+    }
   }
 
   /** Looks at a job soon, and once more if something happens while it is looked at. */
