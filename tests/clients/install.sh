@@ -4,6 +4,9 @@
 #   g044     gaffer 0.4.4, the original's programs and library (CPython 3.6)
 #   g052     gaffer 0.5.2, likewise
 #   modern   websockets and schemathesis (CPython 3.11 or newer)
+#   js       sockjs-client and playwright, as js/package.json has them (Node 20 or newer, with npm)
+#
+# and Chromium, if it is not on the PATH and this is run by root of a system with apt: Debian's package.
 #
 # Usage: tests/clients/install.sh <folder>
 #
@@ -25,7 +28,7 @@ G052="pyuv==0.10.13 tornado==2.4.1 six==1.17.0 colorama==0.4.5 psutil==0.6.1 set
 # hypothesis makes schemathesis' cases: another version makes others of the same seed.
 MODERN="websockets==17.4 schemathesis==4.32.5 hypothesis==6.170.15"
 
-# Seconds for one call of pip: extensions are built, on a slow machine too.
+# Seconds for one call of pip, npm or apt-get: extensions are built, on a slow machine too.
 PATIENCE=${GAFFER_INSTALL_TIMEOUT:-300}
 
 if [ $# -ne 1 ]; then
@@ -34,6 +37,7 @@ if [ $# -ne 1 ]; then
 fi
 mkdir -p "$1"
 folder=$(cd "$1" && pwd)
+here=$(cd "$(dirname "$0")" && pwd)
 
 missing() {
     echo "MISSING: $*" >&2
@@ -72,11 +76,19 @@ pip_of() {
     bounded "$environment/bin/python" -m pip --disable-pip-version-check --retries 2 --timeout 30 "$@"
 }
 
+# Whether what an environment is run with is still there.
+runs() {
+    case $1 in
+    */js) [ -d "$1/node_modules" ] ;;
+    *) "$1/bin/python" -c '' 2>/dev/null ;;
+    esac
+}
+
 # install <name> <pins> <function that fills a new environment>
 install() {
     local name=$1 pins=$2 fill=$3
     local environment=$folder/$name log=$folder/$name.log
-    if [ "$(cat "$environment/pins" 2>/dev/null)" = "$pins" ] && "$environment/bin/python" -c '' 2>/dev/null; then
+    if [ "$(cat "$environment/pins" 2>/dev/null)" = "$pins" ] && runs "$environment"; then
         return
     fi
     rm -rf "$environment"
@@ -105,6 +117,39 @@ fill_modern() {
     bounded "$modern_python" -m venv "$environment" && pip_of "$environment" install $2
 }
 
+# In a copy, as npm writes beside the lists.
+fill_js() (
+    local environment=$1
+    mkdir "$environment" &&
+        cp "$here/js/package.json" "$here/js/package-lock.json" "$environment" &&
+        cd "$environment" &&
+        bounded npm ci --no-audit --no-fund --ignore-scripts --fetch-retries=2 --fetch-timeout=30000
+)
+
+# Whether there is a Node that is new enough, and npm.
+is_node() {
+    local major
+    major=$(bounded node -p 'process.versions.node.split(".")[0]' 2>/dev/null) && [ "$major" -ge 20 ] &&
+        bounded npm --version >/dev/null 2>&1
+}
+
+install_chromium() {
+    local log=$folder/chromium.log
+    if command -v chromium >/dev/null; then
+        return
+    fi
+    if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
+        missing "chromium: it is not on the PATH"
+    elif (
+        export DEBIAN_FRONTEND=noninteractive
+        bounded apt-get update && bounded apt-get install --yes --no-install-recommends chromium fonts-dejavu-core
+    ) >"$log" 2>&1; then
+        echo "installed: chromium (Debian's package)"
+    else
+        missing "chromium: its package does not install; see $log"
+    fi
+}
+
 # shellcheck disable=SC2086
 if old_python=$(find_python $OLD_VERSIONS); then
     # At once: most of the time goes into building extensions.
@@ -120,4 +165,12 @@ if modern_python=$(find_python $MODERN_VERSIONS); then
     install modern "$MODERN" fill_modern
 else
     missing "modern: there is no CPython of ${MODERN_VERSIONS// / or }, with its venv module"
+fi
+
+if is_node; then
+    # The exact versions of all packages stand in there.
+    install js "$(cd "$here/js" && cat package.json package-lock.json | sha256sum)" fill_js
+    install_chromium
+else
+    missing "js: there is no Node 20 or newer, with npm"
 fi

@@ -5,6 +5,7 @@
 
 #![expect(clippy::unwrap_used, reason = "whatever goes wrong fails the test")]
 
+mod browser;
 mod command_line;
 mod control;
 mod economy;

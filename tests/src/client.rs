@@ -10,7 +10,9 @@ use std::{
 use crate::{
     Daemon, Environment, RunningClient, Said,
     binaries::search_path,
-    binary, repository,
+    binary,
+    foreign::chromium,
+    repository,
     terminal::{Keys, terminal},
 };
 
@@ -72,6 +74,24 @@ impl Client {
     pub fn driver(daemon: &Daemon, environment: Environment, name: &str) -> Option<Self> {
         let path = repository().join("tests/clients").join(name);
         Some(Self::of(daemon, environment, "python")?.args([path.to_str().unwrap()]))
+    }
+
+    /// A program in JavaScript, run with Node. What it needs is in the folder that its variable `MODULES` names.
+    pub fn node(daemon: &Daemon, path: &Path) -> Option<Self> {
+        let modules = Environment::Js.locate()?;
+        Some(Self::new(daemon, "node".into()).args([path.to_str().unwrap()]).env("MODULES", modules))
+    }
+
+    /// One from `tests/clients/js`, with a browser if it needs one.
+    pub fn script(daemon: &Daemon, name: &str, browser: bool) -> Option<Self> {
+        let client = Self::node(daemon, &repository().join("tests/clients/js").join(name))?;
+        if !browser {
+            return Some(client);
+        }
+        // Browsers leave much there, the more so if they are killed.
+        let temporary = daemon.path("client-tmp");
+        std::fs::create_dir_all(&temporary).unwrap();
+        Some(client.env("CHROMIUM", chromium()?).env("TMPDIR", temporary))
     }
 
     /// What the program is called.

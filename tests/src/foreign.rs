@@ -6,7 +6,7 @@
 use std::{
     collections::BTreeSet,
     env,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{Mutex, PoisonError},
 };
 
@@ -23,6 +23,8 @@ pub enum Environment {
     Gaffer05,
     /// A Python of today with `websockets`.
     Modern,
+    /// Packages for Node, among them SockJS's own client. They need a Node on the `PATH`.
+    Js,
 }
 
 impl Environment {
@@ -31,6 +33,7 @@ impl Environment {
             Self::Gaffer04 => "g044",
             Self::Gaffer05 => "g052",
             Self::Modern => "modern",
+            Self::Js => "js",
         }
     }
 
@@ -39,30 +42,58 @@ impl Environment {
             Self::Gaffer04 => "gaffer 0.4.4",
             Self::Gaffer05 => "gaffer 0.5.2",
             Self::Modern => "Python's websockets",
+            Self::Js => "clients in JavaScript",
+        }
+    }
+
+    fn runs(self, environment: &Path) -> bool {
+        match self {
+            Self::Gaffer04 | Self::Gaffer05 | Self::Modern => environment.join("bin/python").exists(),
+            Self::Js => environment.join("node_modules").exists() && on_path("node").is_some(),
         }
     }
 
     /// Where it is installed. If it is not, that is said once, with what to do about it.
-    pub(crate) fn locate(self) -> Option<PathBuf> {
+    pub fn locate(self) -> Option<PathBuf> {
         let folder = env::var_os(VARIABLE).map(PathBuf::from);
         if let Some(folder) = &folder {
             // Cargo starts tests in their package's folder, whoever set the variable was probably in the repository's.
             let environment = repository().join(folder).join(self.folder());
-            if environment.join("bin/python").exists() {
+            if self.runs(&environment) {
                 return Some(environment);
             }
         }
-        static SAID: Mutex<BTreeSet<Environment>> = Mutex::new(BTreeSet::new());
-        if SAID.lock().unwrap_or_else(PoisonError::into_inner).insert(self) {
-            let (content, name) = (self.content(), self.folder());
-            skip(&match folder {
-                Some(folder) => format!("tests with {content}: {} has no {name} that runs", folder.display()),
-                None => format!(
-                    "tests with {content}; to run them: tests/clients/install.sh target/clients && \
-                     {VARIABLE}=target/clients cargo test -p gaffer-tests"
-                ),
-            });
-        }
+        let (content, name) = (self.content(), self.folder());
+        skip_once(match folder {
+            Some(folder) => format!("tests with {content}: {} has no {name} that runs", folder.display()),
+            None => format!(
+                "tests with {content}; to run them: tests/clients/install.sh target/clients && \
+                 {VARIABLE}=target/clients cargo test -p gaffer-tests"
+            ),
+        });
         None
+    }
+}
+
+/// The browser. If there is none, that is said once.
+pub(crate) fn chromium() -> Option<PathBuf> {
+    let found = on_path("chromium");
+    if found.is_none() {
+        skip_once("tests with a browser: there is no chromium on the PATH".to_owned());
+    }
+    found
+}
+
+fn on_path(program: &str) -> Option<PathBuf> {
+    let folders = env::var_os("PATH")?;
+    env::split_paths(&folders).map(|folder| folder.join(program)).find(|path| path.exists())
+}
+
+fn skip_once(why: String) {
+    static SAID: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+    let mut said = SAID.lock().unwrap_or_else(PoisonError::into_inner);
+    if !said.contains(&why) {
+        skip(&why);
+        said.insert(why);
     }
 }
