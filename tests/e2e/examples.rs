@@ -19,6 +19,9 @@ fn the_example_does_what_its_comments_say() {
     assert_eq!(daemon.pids("dummy"), [1]);
     assert_eq!(daemon.pids("echo"), [2]);
 
+    let console = daemon.feed("/_plugin/console/").rest();
+    assert!(console.contains("<title>") && console.contains("console.js"), "{console}");
+
     let (_, dummy) = daemon.only_process("dummy");
     daemon.until_shown(&format!("dummy | hello, dummy (pid: {dummy}) is alive"));
     assert!(daemon.feed("/streams/1/stdout?feed=continuous").until("\n").starts_with("STDOUT "));
