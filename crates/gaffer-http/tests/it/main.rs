@@ -20,6 +20,7 @@ mod serve;
 mod server;
 mod sessions;
 mod sockets;
+mod sockjs;
 mod stats;
 mod streams;
 mod tls;
