@@ -4,6 +4,8 @@
 //! cargo run -p gaffer-http --example sockjs -- 127.0.0.1:8081
 //! ```
 
+#![expect(clippy::print_stdout, reason = "it is a program for the terminal")]
+
 use gaffer_http::{
     origin::Origins,
     serve::{Endpoint, Lifetime, Listener, Server},

@@ -68,3 +68,6 @@ mod transport;
 pub use options::Options;
 pub use server::router;
 pub use session::{Service, Session, SessionOver};
+
+#[cfg(test)]
+mod tests;

@@ -103,7 +103,9 @@ async fn handle<S: Service>(State(server): State<Arc<Server<S>>>, request: Reque
     let Some(target) = path.strip_prefix(server.prefix.as_str()).and_then(Target::of) else {
         return server.refuse(StatusCode::NOT_FOUND, &format!("there is nothing at {path}"));
     };
-    if !takes(target.methods(), &parts.method) {
+    // To receive for a session without its answer would be its end.
+    let is_blind = parts.method == Method::HEAD && matches!(target, Target::Session { .. });
+    if is_blind || !takes(target.methods(), &parts.method) {
         return no_method(target.methods());
     }
     match target {

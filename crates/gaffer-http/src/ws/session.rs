@@ -8,6 +8,7 @@ use std::{
     time::Duration,
 };
 
+use bytes::Bytes;
 use futures_core::Stream;
 use futures_util::Sink;
 use gaffer_core::api::MAX_MESSAGE;
@@ -20,7 +21,13 @@ use tokio_tungstenite::{
     tungstenite::{
         Error, Message,
         error::ProtocolError,
-        protocol::{Role, WebSocketConfig},
+        protocol::{
+            Role, WebSocketConfig,
+            frame::{
+                Frame,
+                coding::{Data as Kind, OpCode},
+            },
+        },
     },
 };
 use tokio_util::sync::CancellationToken;
@@ -36,7 +43,7 @@ use super::{
 /// What a session may cost, and how it is kept alive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Options {
-    /// The most bytes of one message, whichever way it goes. Default: 1 MiB.
+    /// The most bytes of one message of the peer. What we say in more goes in pieces of so many. Default: 1 MiB.
     pub max_message: usize,
     /// After how long a silence the peer is asked for a sign of life; if it gives none it is dropped, after 10 to 30 s. Never
     /// for `None`. Default: 30 s.
@@ -97,6 +104,7 @@ impl<S: Stream<Item = Outgoing> + Unpin, R: Receiver> Session<S, R> {
             socket: WebSocketStream::from_raw_socket(io, Role::Server, Some(config)).await,
             limit,
             source: Ok(self.source),
+            rest: Bytes::new(),
             said: 0,
             intake: Intake::new(self.receiver),
             outbox: VecDeque::new(),
@@ -132,6 +140,8 @@ struct Pump<Io, S, R> {
     limit: usize,
     /// Once it has ended: until when the receiver may still answer.
     source: Result<S, Pin<Box<Sleep>>>,
+    /// What is still to be sent of a large message.
+    rest: Bytes,
     /// Bytes that were sent, in messages.
     said: usize,
     intake: Intake<R>,
@@ -199,11 +209,19 @@ where
         if let Err(error) = ready!(Pin::new(&mut self.socket).poll_flush(cx)) {
             return Poll::Ready(Err(self.ending_of(&error)));
         }
+        if !self.rest.is_empty() {
+            return Poll::Ready(self.send_piece(Kind::Continue));
+        }
         let next = match self.outbox.pop_front() {
             Some(answer) => answer,
             None => ready!(self.poll_source(cx)),
         };
         Poll::Ready(match next {
+            Outgoing::Data(data) if data.len() > self.limit => {
+                let kind = if matches!(data, Data::Text(_)) { Kind::Text } else { Kind::Binary };
+                self.rest = data.into_bytes();
+                self.send_piece(kind)
+            }
             Outgoing::Data(data) => self.send(data),
             Outgoing::Close(close) => Err(Ending::Ours(close)),
         })
@@ -229,10 +247,17 @@ where
         Poll::Ready(match ready!(self.keep_alive.poll(cx, stalled)) {
             Beat::Dead => Err(Ending::Lost),
             Beat::Ping => match Pin::new(&mut self.socket).poll_flush(cx) {
-                Poll::Ready(_) => self.send(Message::Ping(bytes::Bytes::new())),
+                Poll::Ready(_) => self.send(Message::Ping(Bytes::new())),
                 Poll::Pending => Ok(()), // What waits to be sent does as well.
             },
         })
+    }
+
+    /// Hands as much of a large message to the socket as may wait there.
+    fn send_piece(&mut self, kind: Kind) -> Result<(), Ending> {
+        let piece = self.rest.split_to(self.rest.len().min(self.limit.max(1)));
+        let is_last = self.rest.is_empty();
+        self.send(Message::Frame(Frame::message(piece, OpCode::Data(kind), is_last)))
     }
 
     /// Hands a message to the socket, which must have been flushed.

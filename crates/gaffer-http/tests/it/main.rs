@@ -22,6 +22,7 @@ mod server;
 mod sessions;
 mod sites;
 mod sockets;
+mod sockjs;
 mod stats;
 mod streams;
 mod tls;

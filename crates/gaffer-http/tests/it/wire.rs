@@ -45,6 +45,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
         String::from_utf8(text).unwrap()
     }
 
+    /// Reads so many bytes.
+    pub(crate) async fn exact(&mut self, length: usize) -> String {
+        while self.seen.len() < length {
+            let read = tokio::time::timeout(DEADLINE, self.stream.read_buf(&mut self.seen)).await;
+            assert!(matches!(read, Ok(Ok(1..))), "{read:?} after {} of {length} bytes", self.seen.len());
+        }
+        String::from_utf8(self.seen.drain(..length).collect()).unwrap()
+    }
+
     /// Reads to the end of the connection, however it ends.
     pub(crate) async fn rest(mut self) -> String {
         let read = self.stream.read_to_end(&mut self.seen);

@@ -152,3 +152,63 @@ impl Receiver for RawIntake {
         self.0.offer(vec![text]).await
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use futures_util::StreamExt;
+    use tokio::time::timeout;
+
+    use super::*;
+    use crate::sockjs::conversation::Place;
+
+    const PAUSE: Duration = Duration::from_secs(25);
+
+    fn seat(conversation: &Arc<Conversation>) -> Seat {
+        let Place::Free(seat) = conversation.sit(true) else { panic!("the place is not free") };
+        seat
+    }
+
+    fn text(text: &str) -> Option<Outgoing> {
+        Some(Outgoing::Data(Data::text(text)))
+    }
+
+    fn go_away() -> Close {
+        Close { code: 3000, reason: "Go away!".into() }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_silence_is_broken_by_heartbeats() {
+        let conversation = Conversation::new();
+        let begun = Instant::now();
+        let mut framed = Framed::new(seat(&conversation), PAUSE);
+        assert_eq!(framed.next().await, text("o"));
+        for seconds in [25, 50] {
+            assert_eq!(framed.next().await, text("h"));
+            assert_eq!(begun.elapsed().as_secs(), seconds);
+        }
+        tokio::time::advance(Duration::from_secs(20)).await;
+        conversation.push("x".into()).unwrap();
+        assert_eq!(framed.next().await, text("a[\"x\"]"));
+        assert_eq!(framed.next().await, text("h"));
+        assert_eq!(begun.elapsed().as_secs(), 95, "the silence begins with the last frame");
+        conversation.close(go_away());
+        assert_eq!(framed.next().await, text("c[3000,\"Go away!\"]"));
+        assert_eq!(framed.next().await, Some(Outgoing::Close(go_away())));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_bare_session_is_silent_when_there_is_nothing_to_say() {
+        let conversation = Conversation::new();
+        let mut raw = Raw::new(seat(&conversation));
+        let hours = timeout(Duration::from_secs(36_000), raw.next()).await;
+        assert!(hours.is_err(), "{hours:?}");
+        for message in ["a", "", "b"] {
+            conversation.push(message.into()).unwrap();
+        }
+        for message in ["a", "", "b"] {
+            assert_eq!(raw.next().await, text(message), "one by one");
+        }
+        conversation.close(go_away());
+        assert_eq!(raw.next().await, Some(Outgoing::Close(go_away())));
+    }
+}

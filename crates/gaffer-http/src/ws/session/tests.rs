@@ -314,6 +314,23 @@ async fn what_breaks_the_protocol_is_closed_with_the_code_for_it() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_we_say_may_be_larger_than_what_we_hear() {
+    let mut fixture = Fixture::start(Options { max_message: 1000, keep_alive: None }, 4096).await;
+    // More than may wait to be written.
+    let large = "é".repeat(100_000);
+    let bytes = Bytes::from(vec![b'x'; 200_000]);
+    let source = fixture.source.clone().unwrap();
+    for data in [Data::text(large.as_str()), Data::Binary(bytes.clone()), Data::text("x")] {
+        source.send(Outgoing::Data(data)).await.unwrap();
+    }
+    assert!(fixture.next().await == large);
+    assert!(fixture.next().await == format!("{bytes:?}"));
+    assert_eq!(fixture.next().await, "x");
+    fixture.say("y").await;
+    assert_eq!(fixture.next().await, "y");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_peer_that_vanishes_frees_the_source_at_once() {
     let Fixture { client, source, session, kept, .. } = Fixture::plain().await;
     drop(client);
