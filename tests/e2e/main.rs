@@ -6,6 +6,7 @@
 #![expect(clippy::unwrap_used, reason = "whatever goes wrong fails the test")]
 
 mod browser;
+mod channel;
 mod command_line;
 mod control;
 mod economy;
