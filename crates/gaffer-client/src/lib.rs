@@ -7,6 +7,7 @@
 //! | know how they stand, and what they use | [`Client::statuses`], [`Client::stats`] |
 //! | hear what happens, as it happens | [`Client::watch`], a [`Feed`] that goes on by itself when its connection is lost |
 //! | read what a process writes | [`Client::follow_output`] |
+//! | do all of that over one connection | [`Client::control`]: a [`Control`], which goes on by itself as well |
 //! | talk to a process | [`Client::stdio`], [`Client::channel`], [`Client::send`] |
 //!
 //! ```no_run
@@ -39,7 +40,9 @@
 //! # }
 //! ```
 
+mod backoff;
 mod builder;
+mod control;
 mod endpoint;
 mod error;
 mod feed;
@@ -58,6 +61,7 @@ pub use error::{Cause, Error, Refusal};
 // What stands in signatures.
 pub use gaffer_core;
 
+pub use control::{Control, ControlItem, ControlOptions, StreamText, SubscribeOptions, Subscription};
 pub use feed::{Feed, FeedOptions, OutputText, StatsOf, StatsSample, Told};
 pub use jobs::JobDetail;
 pub use node::Version;
