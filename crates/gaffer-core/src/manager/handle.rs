@@ -16,7 +16,7 @@ use crate::{
     config::JobConfig,
     events::{EventStart, EventSubscription, Notification, Pattern, Subscription},
     names::{JobName, ProcessId, SessionId, Signal, StreamLabel},
-    streams::{MergedSubscription, Output, ProcessIo, Start},
+    streams::{MergedSubscription, Output, ProcessIo, Start, Stdin},
     supervisor::{Answer, Command, OneOff, Refusal, Scale},
 };
 
@@ -312,19 +312,27 @@ impl Manager {
         Ok(MergedSubscription::of_output(&self.output(pid, label).await?, start))
     }
 
+    /// The way into a process: its stdin, or the extra pipe of this label.
+    ///
+    /// # Errors
+    /// [`Refusal::UnknownProcess`], [`ManagerError::NoStdin`], [`ManagerError::NotWritable`], or the manager has stopped.
+    pub async fn input(&self, pid: ProcessId, stream: Option<&StreamLabel>) -> Result<Stdin> {
+        let io = self.streams(pid).await?;
+        if let Some(input) = io.input(stream) {
+            return Ok(input.clone());
+        }
+        let Some(label) = stream else { return Err(ManagerError::NoStdin(pid)) };
+        let stdin = io.input(None).map(|_| "stdin".to_owned());
+        let writable = stdin.into_iter().chain(io.custom.iter().map(|pipe| pipe.output.label().to_string()));
+        Err(ManagerError::NotWritable { pid, label: label.to_string(), writable: writable.collect() })
+    }
+
     /// Writes to a process's stdin, or to one of its extra pipes. Resolves once all was written.
     ///
     /// # Errors
-    /// [`Refusal::UnknownProcess`], [`ManagerError::NoStdin`], [`ManagerError::NotWritable`], [`ManagerError::Write`], or
-    /// the manager has stopped.
+    /// As [`input`](Self::input), and [`ManagerError::Write`].
     pub async fn send(&self, pid: ProcessId, data: impl Into<Bytes>, stream: Option<&StreamLabel>) -> Result<()> {
-        let io = self.streams(pid).await?;
-        let Some(input) = io.input(stream) else {
-            let Some(label) = stream else { return Err(ManagerError::NoStdin(pid)) };
-            let stdin = io.input(None).map(|_| "stdin".to_owned());
-            let writable = stdin.into_iter().chain(io.custom.iter().map(|pipe| pipe.output.label().to_string()));
-            return Err(ManagerError::NotWritable { pid, label: label.to_string(), writable: writable.collect() });
-        };
+        let input = self.input(pid, stream).await?;
         input.write(data.into()).await.map_err(|source| ManagerError::Write { pid, source })
     }
 

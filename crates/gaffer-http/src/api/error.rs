@@ -8,6 +8,7 @@ use axum::{
 };
 use gaffer_core::{
     ManagerError,
+    api::channel::Failure,
     config::InvalidConfig,
     names::{InvalidJobName, InvalidLabel, InvalidSignal},
     supervisor::Refusal,
@@ -15,7 +16,7 @@ use gaffer_core::{
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::answer;
+use super::{answer, family};
 use crate::feed::InvalidFeed;
 
 /// An answer that says no.
@@ -51,6 +52,12 @@ impl ApiError {
     /// The status, for answers that have none of their own.
     pub(super) fn status(&self) -> StatusCode {
         self.status
+    }
+
+    /// The same in the words of the sessions family, as messages of `/channel` carry it.
+    pub(super) fn failure(&self) -> Failure {
+        let code = family::in_sessions(self.code).unwrap_or(self.code);
+        Failure { errno: self.status.as_u16(), error: code.to_owned(), reason: self.reason.clone() }
     }
 
     /// The body, for where it does not come as an answer.

@@ -19,7 +19,7 @@ pub(super) async fn codes(request: Request, next: Next) -> Response {
 }
 
 /// The family's code for what the `/processes` family calls by this one, if it has another.
-fn in_sessions(code: &str) -> Option<&'static str> {
+pub(super) fn in_sessions(code: &str) -> Option<&'static str> {
     match code {
         "conflict" => Some("process_conflict"),
         "invalid_body" | "invalid_json" | "invalid_process_info" => Some("bad_request"),

@@ -2,7 +2,7 @@
 
 use axum::{extract::State, http::StatusCode, response::Response};
 use gaffer_core::{
-    JobConfig, Manager, ManagerError, ProcessId,
+    JobConfig, JobName, Manager, ManagerError, ProcessId,
     api::JobStatus,
     config::{FieldError, InvalidConfig},
     names::Signal,
@@ -25,7 +25,7 @@ use super::{
 
 /// A job as it stands, and its configuration.
 #[derive(Serialize, ToSchema)]
-struct Detail {
+pub(super) struct Detail {
     #[serde(flatten, with = "schema::JobStatus")]
     #[schema(value_type = schema::JobStatus)]
     status: JobStatus,
@@ -61,16 +61,20 @@ pub(super) async fn exists(State(manager): State<Manager>, Path(path): Path<InSe
     (status = 200, body = Detail),
 ))]
 pub(super) async fn detail(State(manager): State<Manager>, Path(path): Path<InSession>) -> Result<Response, ApiError> {
-    let name = path.job()?;
-    let stats = manager.stats(&name).await?;
-    let info = manager.info(&name).await?;
-    let config = manager.get(&name).await?;
-    Ok(answer::object(&Detail {
+    Ok(answer::object(&look(&manager, &path.job()?).await?))
+}
+
+/// Looks at a job, for the 0.1 s in which it is measured.
+pub(super) async fn look(manager: &Manager, name: &JobName) -> Result<Detail, ManagerError> {
+    let stats = manager.stats(name).await?;
+    let info = manager.info(name).await?;
+    let config = manager.get(name).await?;
+    Ok(Detail {
         running_out: info.running_out,
         processes: [info.pids.as_slice(), &info.once].concat(),
         status: JobStatus { cpu: Some(stats.totals.cpu), rss: Some(stats.totals.rss), ..info.into() },
         config: in_session(&config),
-    }))
+    })
 }
 
 /// Gives a job another configuration, and replaces its processes once the new command is known to start.

@@ -6,6 +6,7 @@
 mod answer;
 mod body;
 mod channel;
+mod control;
 mod cors;
 mod error;
 mod extract;
@@ -15,7 +16,7 @@ mod frame;
 mod groups;
 mod job;
 mod openapi;
-mod origin;
+
 mod path;
 mod pids;
 mod processes;
@@ -40,14 +41,17 @@ use axum::{
 };
 pub use error::ApiError;
 use gaffer_core::Manager;
-pub use origin::{InvalidOrigin, Origin, Origins};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use self::waiting_input::WaitingInput;
-use crate::serve::Lifetime;
+pub use crate::origin::{InvalidOrigin, Origin, Origins};
+use crate::{serve::Lifetime, sockjs};
 
 /// Most bytes of a request's body, where nothing else is set: far more than any job, and a fair piece of a process's input.
 pub const DEFAULT_MAX_BODY: usize = 1024 * 1024;
+
+/// Where the page in a frame has the client of SockJS from: a site plugin, as code from elsewhere would be let in here.
+const SOCKJS_CLIENT: &str = "/_plugin/sockjs/sockjs.min.js";
 
 /// What handlers ask.
 #[derive(Clone)]
@@ -73,8 +77,8 @@ pub struct Options {
     pub max_body: usize,
     /// Which web pages may call.
     pub origins: Origins,
-    /// Routes of the embedder's own. They come before ours, so that they may replace some. A fallback has no effect, and
-    /// `OPTIONS` is answered before they are asked.
+    /// Routes of the embedder's own. They come before ours, so that they may replace some, but not `/channel`. A fallback has no
+    /// effect, and `OPTIONS` is answered before they are asked.
     pub routes: Router,
 }
 
@@ -88,6 +92,16 @@ impl Default for Options {
 pub fn router(manager: Manager, options: Options, lifetime: Lifetime) -> Router {
     let max_body = options.max_body;
     let api = Api { manager, max_body, waiting_input: WaitingInput::default(), lifetime };
+    let channel = sockjs::router(
+        control::PATH,
+        control::service(api.clone()),
+        sockjs::Options {
+            origins: options.origins.clone(),
+            client_url: SOCKJS_CLIENT.to_owned(),
+            ..sockjs::Options::default()
+        },
+        api.lifetime.clone(),
+    );
     let (routes, mut document) = described().split_for_parts();
     let (by_pid, more) = by_pid().split_for_parts();
     document.merge(more);
@@ -103,8 +117,9 @@ pub fn router(manager: Manager, options: Options, lifetime: Lifetime) -> Router 
     } else {
         ours
     };
-    all.layer(middleware::from_fn_with_state(Arc::new(options.origins), cors::cors))
-        .layer(middleware::from_fn(frame::frame))
+    let all = all.layer(middleware::from_fn_with_state(Arc::new(options.origins), cors::cors));
+    // SockJS has its own answers to browsers that ask about pages from elsewhere.
+    channel.fallback_service(all).layer(middleware::from_fn(frame::frame))
 }
 
 /// Every call, with its description.

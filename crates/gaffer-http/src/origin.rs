@@ -67,13 +67,19 @@ impl Origins {
     }
 
     /// Whether the page that made a request, if a page made it, may call.
-    pub(super) fn allow(&self, headers: &HeaderMap, uri: &Uri) -> bool {
+    pub(crate) fn allow(&self, headers: &HeaderMap, uri: &Uri) -> bool {
         let Some(origin) = headers.get(header::ORIGIN) else { return true };
+        // What does not read is handled as what names no origin.
+        self.allow_origin(origin.to_str().unwrap_or_default(), headers, uri)
+    }
+
+    /// Whether a page of this origin may make a request with this head.
+    pub(crate) fn allow_origin(&self, origin: &str, headers: &HeaderMap, uri: &Uri) -> bool {
         if *self == Self::Any {
             return true;
         }
         // `null`, and what does not read, is the origin of sandboxed pages and local files: of nobody we know.
-        let Some(origin) = origin.to_str().ok().and_then(|text| text.parse::<Origin>().ok()) else { return false };
+        let Ok(origin) = origin.parse::<Origin>() else { return false };
         let own =
             headers.get(header::HOST).and_then(|host| host.to_str().ok()).or(uri.authority().map(|own| own.as_str()));
         if own.is_some_and(|own| origin.is_at(own)) && is_own_name(&origin.host) {

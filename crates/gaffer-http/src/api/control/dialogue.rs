@@ -1,0 +1,272 @@
+//! One client of `/channel`.
+
+use std::{
+    collections::VecDeque,
+    future::poll_fn,
+    sync::Arc,
+    task::{Poll, ready},
+    time::Duration,
+};
+
+use axum::http::StatusCode;
+use futures_util::{
+    FutureExt, StreamExt,
+    future::{BoxFuture, pending},
+    stream::FuturesUnordered,
+};
+use gaffer_core::api::channel::{
+    FailedCommand, Failure, InvalidRequest, Lost, Misunderstanding, Outcome, Reply, Request, Subscribe,
+    SubscriptionStart,
+};
+use serde_json::Value;
+use tokio::time::timeout;
+use tracing::debug;
+
+use super::{
+    command::{self, Command, Progress},
+    opening,
+    source::{Said, Source},
+    topics::{MOST, Topics},
+};
+use crate::{
+    api::{Api, ApiError},
+    sockjs::Session,
+    ws::Utf8Bytes,
+};
+
+/// Answers that may wait for a client to take them; then it is not listened to.
+const ANSWERS: usize = 16;
+
+/// What a client may send to processes that do not read, in messages.
+const SENDING: usize = 256;
+
+/// Time to do what a client said before it went.
+const LAST_WORDS: Duration = Duration::from_secs(5);
+
+/// What a client said is being done.
+enum Step {
+    /// Nothing but an answer.
+    Answered(Reply),
+    /// It is subscribed, unless that fails.
+    Opened(String, Result<(Source, SubscriptionStart), ApiError>),
+    /// It waits for a process, and holds up nobody.
+    Sending(Value, BoxFuture<'static, command::Outcome>),
+}
+
+/// One client: what it says is done in order, and what there is to say is sent as there is room.
+pub(super) struct Dialogue {
+    api: Api,
+    session: Session,
+    topics: Topics,
+    /// What is done at the moment.
+    step: Option<BoxFuture<'static, Step>>,
+    sending: FuturesUnordered<BoxFuture<'static, Reply>>,
+    answers: VecDeque<Utf8Bytes>,
+}
+
+impl Dialogue {
+    pub(super) fn new(api: Api, session: Session) -> Self {
+        Self {
+            api,
+            session,
+            topics: Topics::default(),
+            step: None,
+            sending: FuturesUnordered::new(),
+            answers: VecDeque::new(),
+        }
+    }
+
+    /// Speaks until the client is gone; then does what it had said last.
+    pub(super) async fn hold(mut self) {
+        loop {
+            let Self { session, topics, step, sending, answers, .. } = &mut self;
+            let listens = step.is_none() && answers.len() < ANSWERS;
+            tokio::select! {
+                done = doing(step) => self.done(done),
+                Some(reply) = sending.next() => self.answer(&reply),
+                message = session.recv(), if listens => match message {
+                    Some(message) => self.hear(&message),
+                    None => break,
+                },
+                said = next(session, answers, topics) => match said {
+                    Some(Next::Answer(text)) => drop(self.session.push(text)), // If it is over, the next turn says so.
+                    Some(Next::Said(topic, said)) => self.tell(&topic, said),
+                    None => break,
+                },
+            }
+        }
+        let closing = self.api.lifetime.closing().clone();
+        let rest = timeout(LAST_WORDS, self.finish());
+        if closing.run_until_cancelled(rest).await.is_some_and(|ended| ended.is_err()) {
+            debug!("a client went, and what it had said last took too long");
+        }
+    }
+
+    /// Does what is left when nobody hears of it.
+    async fn finish(&mut self) {
+        self.topics = Topics::default();
+        loop {
+            self.answers.clear();
+            if self.step.is_some() {
+                let done = doing(&mut self.step).await;
+                self.done(done);
+            }
+            match self.session.recv().await {
+                Some(message) => self.hear(&message),
+                None => break,
+            }
+        }
+        while self.sending.next().await.is_some() {}
+    }
+
+    fn answer(&mut self, reply: &Reply) {
+        self.answers.push_back(reply.to_text().into());
+    }
+
+    /// Does what a client says, or begins to.
+    fn hear(&mut self, message: &str) {
+        if message.is_empty() {
+            return;
+        }
+        match Request::read(message) {
+            Err(invalid) => self.answer(&misunderstood(invalid)),
+            // There are no keys: whoever can connect may do everything.
+            Ok(Request::Nop | Request::Auth(_)) => {}
+            Ok(Request::Subscribe(wanted)) => self.subscribe(wanted),
+            Ok(Request::Unsubscribe { topic }) => {
+                self.topics.remove(&topic);
+                self.answer(&Reply::Subscribed { topic, start: SubscriptionStart::default() });
+            }
+            Ok(Request::Command(request)) => {
+                let identity = request.identity.clone();
+                match Command::read(request) {
+                    Ok(command) => {
+                        let (api, has_room) = (self.api.clone(), self.sending.len() < SENDING);
+                        self.step = Some(carry_out(api, identity, command, has_room).boxed());
+                    }
+                    Err(error) => self.answer(&answered(identity, Err(error))),
+                }
+            }
+        }
+    }
+
+    fn subscribe(&mut self, wanted: Subscribe) {
+        let manager = self.api.manager.clone();
+        if self.topics.again(&wanted.topic) {
+            let start = SubscriptionStart { run: Some(manager.node().to_owned()), ..SubscriptionStart::default() };
+            self.answer(&Reply::Subscribed { topic: wanted.topic, start });
+            return;
+        }
+        if self.topics.is_full() {
+            let reason = format!("a connection may have {MOST} topics; open another one");
+            let error = ApiError::new(StatusCode::BAD_REQUEST, "too_many_topics", reason);
+            self.answer(&Reply::NotSubscribed { topic: wanted.topic, data: error.failure() });
+            return;
+        }
+        let opening = async move {
+            let topic = wanted.topic.clone();
+            Step::Opened(topic, opening::open(&manager, wanted).await)
+        };
+        self.step = Some(opening.boxed());
+    }
+
+    fn done(&mut self, step: Step) {
+        match step {
+            Step::Answered(reply) => self.answer(&reply),
+            Step::Opened(topic, Ok((source, start))) => {
+                self.topics.add(&topic, source);
+                self.answer(&Reply::Subscribed { topic, start });
+            }
+            Step::Opened(topic, Err(error)) => self.answer(&Reply::NotSubscribed { topic, data: error.failure() }),
+            Step::Sending(identity, sending) => {
+                self.sending.push(sending.map(|outcome| answered(identity, outcome)).boxed());
+            }
+        }
+    }
+
+    /// Passes on what a topic has to say.
+    fn tell(&mut self, topic: &str, said: Said) {
+        let topic = || topic.to_owned();
+        let text = match said {
+            Said::Message(text) => text,
+            Said::Lagged(lost) => Reply::Lagged { topic: topic(), data: Lost { lost } }.to_text().into(),
+            Said::Ended => Reply::Ended { topic: topic() }.to_text().into(),
+        };
+        // If it is over, the next turn says so.
+        let _over = self.session.push(text);
+    }
+}
+
+/// Resolves when what is done at the moment is done; never if that is nothing.
+///
+/// # Cancel safety
+/// If this is dropped, it goes on with the next call.
+async fn doing(step: &mut Option<BoxFuture<'static, Step>>) -> Step {
+    match step {
+        Some(doing) => {
+            let done = doing.await;
+            *step = None;
+            done
+        }
+        None => pending().await,
+    }
+}
+
+/// What is to be sent next.
+enum Next {
+    Answer(Utf8Bytes),
+    Said(Arc<str>, Said),
+}
+
+/// What is to be sent next, once there is room for it; answers first. `None` if nobody hears it.
+async fn next(session: &Session, answers: &mut VecDeque<Utf8Bytes>, topics: &mut Topics) -> Option<Next> {
+    poll_fn(|cx| {
+        if ready!(session.poll_ready(cx)).is_err() {
+            return Poll::Ready(None);
+        }
+        if let Some(answer) = answers.pop_front() {
+            return Poll::Ready(Some(Next::Answer(answer)));
+        }
+        topics.poll_said(cx).map(|(topic, said)| Some(Next::Said(topic, said)))
+    })
+    .await
+}
+
+async fn carry_out(api: Api, identity: Value, command: Command, has_room: bool) -> Step {
+    if let (Command::Send { .. }, false) = (&command, has_room) {
+        let reason = format!("{SENDING} messages of this connection wait for processes that do not read");
+        let error = ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "input_waits", reason);
+        return Step::Answered(answered(identity, Err(error)));
+    }
+    match command.run(&api).await {
+        Progress::Done(outcome) => Step::Answered(answered(identity, outcome)),
+        Progress::Waiting(sending) => Step::Sending(identity, sending),
+    }
+}
+
+fn answered(id: Value, outcome: command::Outcome) -> Reply {
+    match outcome {
+        Ok(result) => Reply::Done { data: Outcome { id, result } },
+        Err(error) => Reply::Failed { data: FailedCommand { id, error: error.failure() } },
+    }
+}
+
+fn misunderstood(invalid: InvalidRequest) -> Reply {
+    let (code, detail) = (invalid.code(), invalid.to_string());
+    let failure = || Failure { errno: 400, error: code.to_owned(), reason: detail.clone() };
+    match invalid {
+        InvalidRequest::Subscription { topic, .. } => Reply::NotSubscribed { topic, data: failure() },
+        InvalidRequest::Arguments { identity, .. } => {
+            Reply::Failed { data: FailedCommand { id: identity, error: failure() } }
+        }
+        InvalidRequest::Json(_)
+        | InvalidRequest::Event
+        | InvalidRequest::Data
+        | InvalidRequest::Topic
+        | InvalidRequest::Name
+        | InvalidRequest::Identity => {
+            let error = "invalid_msg".to_owned();
+            Reply::Invalid { data: Misunderstanding { error, reason: code.to_owned(), errno: 400, detail } }
+        }
+    }
+}

@@ -1,0 +1,217 @@
+//! What a topic has to say, as messages that are ready to be sent.
+
+use std::{
+    collections::VecDeque,
+    fmt::Write,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+};
+
+use futures_core::Stream;
+use gaffer_core::{
+    JobName, ProcessId,
+    events::{Delivery, EventKind, EventSubscription, Notification, Subscription},
+    stats::{StatsSubscription, StatsUpdate},
+    streams::{Chunk, OutputSubscription},
+};
+
+use crate::{feed::Utf8Splitter, ws::Utf8Bytes};
+
+/// Something that a topic has to say.
+#[derive(Debug)]
+pub(super) enum Said {
+    /// A message.
+    Message(Utf8Bytes),
+    /// So much was lost.
+    Lagged(u64),
+    /// Nothing more comes.
+    Ended,
+}
+
+/// What a topic has to say. After [`Said::Ended`] the stream ends.
+pub(super) struct Source {
+    /// As it stands in messages.
+    topic_json: String,
+    /// The run of the node.
+    run: Arc<str>,
+    about: Option<About>,
+    /// What is to be said before anything else.
+    waiting: VecDeque<Said>,
+}
+
+/// What it is about.
+pub(super) enum About {
+    Events {
+        subscription: EventSubscription,
+        /// Whether they are one process's, after whose exit nothing comes.
+        of_process: bool,
+    },
+    Stats {
+        updates: StatsSubscription,
+        /// The exit of the process, if it is one's.
+        exit: Option<Subscription<Arc<Notification>>>,
+    },
+    Output(Box<OutputSource>),
+}
+
+/// What a process writes to one stream.
+pub(super) struct OutputSource {
+    pub(super) subscription: OutputSubscription,
+    pub(super) text: Utf8Splitter,
+    /// Bytes before the next one.
+    pub(super) position: u64,
+    /// What stands before the text in the data of a message.
+    pub(super) head: String,
+}
+
+impl Source {
+    pub(super) fn new(topic: &str, run: Arc<str>, about: About) -> Self {
+        Self { topic_json: json_string(topic), run, about: Some(about), waiting: VecDeque::new() }
+    }
+
+    fn event(&self, told: &Notification) -> Utf8Bytes {
+        let payload = told.json_in_sessions();
+        // Strings and numbers, which are always UTF-8; an object, which begins with a brace.
+        let payload = std::str::from_utf8(&payload).unwrap_or_default().strip_prefix('{').unwrap_or("}");
+        let mut out = String::with_capacity(payload.len() + self.topic_json.len() + 96);
+        // Writing to a string does not fail.
+        let _ = write!(out, r#"{{"event":"gaffer:event","id":"{}-{}","data":{{"topic":"#, self.run, told.id());
+        out.push_str(&self.topic_json);
+        out.push(',');
+        out.push_str(payload);
+        out.push('}');
+        out.into()
+    }
+
+    fn stats(&self, update: &StatsUpdate) -> Utf8Bytes {
+        // Strings and numbers: it always serialises.
+        let figures = serde_json::to_string(&*update.stats).unwrap_or_default();
+        let figures = figures.strip_prefix('{').unwrap_or("}");
+        let name = json_string(&update.job.to_string());
+        let topic = &self.topic_json;
+        format!(r#"{{"event":"gaffer:event","data":{{"event":"stat","topic":{topic},"name":{name},{figures}}}"#).into()
+    }
+
+    fn output(&self, position: u64, head: &str, text: &str) -> Utf8Bytes {
+        let (run, topic, text) = (&self.run, &self.topic_json, json_string(text));
+        format!(r#"{{"event":"gaffer:event","id":"{run}-{position}","data":{{"topic":{topic},{head},"data":{text}}}}}"#)
+            .into()
+    }
+
+    /// Takes what is next from what it is about. `None` if that says nothing for now but has more.
+    fn poll_about(&mut self, cx: &mut Context<'_>) -> Poll<Option<Said>> {
+        let Some(mut about) = self.about.take() else { return Poll::Ready(Some(Said::Ended)) };
+        let polled = match &mut about {
+            About::Events { subscription, of_process } => subscription.poll_recv(cx).map(|delivery| match delivery {
+                Some(Delivery::Item(told)) => {
+                    let is_last = *of_process && told.event().kind == EventKind::Exit;
+                    Turn { said: Some(Said::Message(self.event(&told))), is_over: is_last }
+                }
+                Some(Delivery::Lagged(lost)) => Turn::of(Said::Lagged(lost)),
+                None => Turn::OVER,
+            }),
+            About::Stats { updates, exit } => {
+                if exit.as_mut().is_some_and(|exit| exit.poll_recv(cx).is_ready()) {
+                    Poll::Ready(Turn::OVER)
+                } else {
+                    updates.poll_recv(cx).map(|delivery| match delivery {
+                        Some(Delivery::Item(update)) => Turn::of(Said::Message(self.stats(&update))),
+                        Some(Delivery::Lagged(lost)) => Turn::of(Said::Lagged(lost)),
+                        None => Turn::OVER,
+                    })
+                }
+            }
+            About::Output(output) => output.subscription.poll_recv(cx).map(|chunk| self.chunk(output, chunk)),
+        };
+        match polled {
+            Poll::Pending => {
+                self.about = Some(about);
+                Poll::Pending
+            }
+            Poll::Ready(Turn { said, is_over }) => {
+                if !is_over {
+                    self.about = Some(about);
+                }
+                Poll::Ready(said)
+            }
+        }
+    }
+
+    fn chunk(&mut self, output: &mut OutputSource, chunk: Option<Chunk>) -> Turn {
+        match chunk {
+            Some(Chunk::Data(data)) => {
+                output.position += data.len() as u64;
+                let text = output.text.push(&data);
+                let position = output.position - output.text.pending() as u64;
+                let said = (!text.is_empty()).then(|| Said::Message(self.output(position, &output.head, &text)));
+                Turn { said, is_over: false }
+            }
+            Some(Chunk::Lagged(lost)) => {
+                // The rest of a character that was begun is among what was lost.
+                let begun = output.text.finish();
+                let said =
+                    (!begun.is_empty()).then(|| Said::Message(self.output(output.position, &output.head, &begun)));
+                output.position += lost;
+                self.waiting.push_back(Said::Lagged(lost));
+                Turn { said, is_over: false }
+            }
+            None => {
+                let begun = output.text.finish();
+                let said =
+                    (!begun.is_empty()).then(|| Said::Message(self.output(output.position, &output.head, &begun)));
+                Turn { said, is_over: true }
+            }
+        }
+    }
+}
+
+/// One step of what a topic is about.
+struct Turn {
+    said: Option<Said>,
+    is_over: bool,
+}
+
+impl Turn {
+    const OVER: Self = Self { said: None, is_over: true };
+
+    fn of(said: Said) -> Self {
+        Self { said: Some(said), is_over: false }
+    }
+}
+
+impl OutputSource {
+    /// What stands before the text: what kind of output, and whose, as far as that is known.
+    pub(super) fn head(event: &str, job: Option<&JobName>, pid: ProcessId) -> String {
+        let name = job.map(|job| format!(r#""name":{},"#, json_string(&job.to_string()))).unwrap_or_default();
+        format!(r#""event":{},{name}"pid":{pid}"#, json_string(event))
+    }
+}
+
+impl Stream for Source {
+    type Item = Said;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Said>> {
+        loop {
+            if let Some(said) = self.waiting.pop_front() {
+                return Poll::Ready(Some(said));
+            }
+            if self.topic_json.is_empty() {
+                return Poll::Ready(None);
+            }
+            match ready!(self.poll_about(cx)) {
+                Some(Said::Ended) => {
+                    self.topic_json.clear();
+                    return Poll::Ready(Some(Said::Ended));
+                }
+                Some(said) => return Poll::Ready(Some(said)),
+                None => {}
+            }
+        }
+    }
+}
+
+fn json_string(text: &str) -> String {
+    // A text always serialises.
+    serde_json::to_string(text).unwrap_or_default()
+}
