@@ -4,9 +4,12 @@
 
 mod calls;
 mod contract;
+mod control;
 mod endpoints;
 mod errors;
 mod examples;
 mod feeds;
 mod fixture;
+mod script;
+mod scripted;
 mod websockets;
