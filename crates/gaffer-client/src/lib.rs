@@ -39,6 +39,25 @@
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! Who wants much hears it on one connection, and commands on it as well:
+//!
+//! ```no_run
+//! use futures_util::StreamExt;
+//! use gaffer_client::{Client, ControlOptions, SubscribeOptions, Told};
+//!
+//! # async fn run(client: Client) -> Result<(), Box<dyn std::error::Error>> {
+//! let control = client.control(&ControlOptions::default()).await?;
+//! let mut exits = control.watch(&"exit".parse()?, &SubscribeOptions::default()).await?;
+//! control.restart(&"web".parse()?).await?;
+//! while let Some(told) = exits.next().await {
+//!     if let Told::Item(event) = told? {
+//!         println!("{} exited with {:?}", event.name, event.exit_code);
+//!     }
+//! }
+//! # Ok(())
+//! # }
+//! ```
 
 mod backoff;
 mod builder;

@@ -33,12 +33,17 @@ const SHOWN: usize = 80;
 impl Book {
     /// For a connection that is there.
     pub(super) fn new(client: &Client, what: String) -> Self {
-        Self { client: client.clone(), what, topics: Topics::new(client), commands: Commands::default() }
+        let topics = Topics::new(client, what.clone());
+        Self { client: client.clone(), what, topics, commands: Commands::default() }
     }
 
     pub(super) fn ask(&mut self, ask: Ask) {
         match ask {
-            Ask::Subscribe(newcomer) => self.topics.add(newcomer),
+            Ask::Subscribe(newcomer) => {
+                // First what was dropped before: a node has so many topics and no more.
+                self.topics.sweep();
+                self.topics.add(newcomer);
+            }
             Ask::Command(order) => self.commands.push(order),
         }
     }

@@ -316,7 +316,7 @@ mod tests {
                     Poll::Ready(Some(Ok(Told::Lost(words)))) => {
                         told += words.split(' ').next().unwrap().parse::<u64>().unwrap();
                     }
-                    _ => return false,
+                    Poll::Ready(_) | Poll::Pending => return false,
                 }
                 true
             };

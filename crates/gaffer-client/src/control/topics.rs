@@ -16,7 +16,7 @@ use super::{
     item::ControlItem,
     mailbox::{Entry, Loss, Mailbox},
 };
-use crate::{Client, Error, Refusal};
+use crate::{Cause, Client, Error, Refusal};
 
 /// One who wants to be subscribed.
 #[derive(Debug)]
@@ -35,6 +35,8 @@ pub(super) struct Newcomer {
 #[derive(Debug)]
 pub(super) struct Topics {
     client: Client,
+    /// The call that opens the connection, for messages.
+    what: String,
     /// By their names on the wire.
     known: BTreeMap<String, Known>,
     is_connected: bool,
@@ -148,8 +150,8 @@ impl Known {
 
 impl Topics {
     /// For a connection that is there.
-    pub(super) fn new(client: &Client) -> Self {
-        Self { client: client.clone(), known: BTreeMap::new(), is_connected: true, outbox: VecDeque::new() }
+    pub(super) fn new(client: &Client, what: String) -> Self {
+        Self { client: client.clone(), what, known: BTreeMap::new(), is_connected: true, outbox: VecDeque::new() }
     }
 
     /// Whether nobody listens.
@@ -326,3 +328,13 @@ impl Topics {
         }
     }
 }
+
+impl Drop for Topics {
+    /// Its task is gone, with its runtime perhaps: who listens in another one is not to wait for ever.
+    fn drop(&mut self) {
+        self.fail(&self.client.interrupted(&self.what, Cause::Closed));
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -10,6 +10,4 @@ mod errors;
 mod examples;
 mod feeds;
 mod fixture;
-mod script;
-mod scripted;
 mod websockets;

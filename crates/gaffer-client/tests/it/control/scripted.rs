@@ -9,10 +9,8 @@ use serde_json::{Map, Value, json};
 use tokio::io::AsyncWriteExt;
 use tokio_tungstenite::tungstenite::Message;
 
-use crate::{
-    fixture::{Proxy, endpoint, item, next, soon},
-    script::{Peer, Script, script},
-};
+use super::script::{Peer, Script, script};
+use crate::fixture::{Proxy, answering, client_of, endpoint, item, next, soon};
 
 /// Nothing of the past.
 const NOW: SubscribeOptions = SubscribeOptions { history: 0 };
@@ -394,10 +392,10 @@ async fn a_node_that_takes_the_connection_back_for_good_is_not_asked_again() {
 
 #[tokio::test]
 async fn a_node_that_does_not_know_it_says_so() {
-    let address = crate::fixture::answering(
+    let address = answering(
         "HTTP/1.1 404 Not Found\r\nContent-Length: 45\r\n\r\n{\"error\":\"not_found\",\"reason\":\"no such path\"}",
     );
-    let error = crate::fixture::client_of(address).control(&ControlOptions::default()).await.unwrap_err();
+    let error = client_of(address).control(&ControlOptions::default()).await.unwrap_err();
     assert!(error.is_not_found(), "{error:?}");
     let address = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let error = Client::new(&endpoint(address)).unwrap().control(&ControlOptions::default()).await.unwrap_err();
@@ -494,6 +492,25 @@ async fn what_nobody_reads_is_bounded_and_the_newest_of_it_is_told() {
     drop(control);
 }
 
+#[test]
+fn who_listens_beyond_the_runtime_of_a_connection_does_not_wait_for_ever() {
+    let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let (first, second) = (runtime(), runtime());
+    let (control, mut events) = first.block_on(async {
+        let (_script, control, mut peer) = script().await;
+        let events = spawns(&control, &mut peer, json!({"run": "n"})).await;
+        (control, events)
+    });
+    drop(first);
+    second.block_on(async {
+        let told = next(&mut events).await;
+        assert!(matches!(told, Some(Err(Error::Interrupted { .. }))), "{told:?}");
+        assert!(next(&mut events).await.is_none());
+        let error = command(&control, "later").await.unwrap_err();
+        assert!(matches!(error, Error::Unreachable { .. }), "{error:?}");
+    });
+}
+
 #[tokio::test]
 async fn a_silent_node_is_given_up() {
     let (script, control, mut peer) = script().await;
@@ -512,7 +529,7 @@ async fn a_proxy_in_between_changes_nothing() {
     let script = Script::new().await;
     let address = script.client().endpoint().to_string();
     let proxy = Proxy::to(address.strip_prefix("http://").unwrap().parse().unwrap());
-    let client = crate::fixture::client_of(proxy.address);
+    let client = client_of(proxy.address);
     let (control, mut peer) = script.connected(&client, &ControlOptions::default()).await;
     let mut events = spawns(&control, &mut peer, json!({"run": "n", "after": "n-1"})).await;
     proxy.cut();
