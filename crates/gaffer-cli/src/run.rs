@@ -72,15 +72,17 @@ fn advice(cause: &Cause, node_option: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
 
     #[test]
     fn who_may_not_use_a_socket_is_not_asked_whether_gafferd_runs() {
-        let of = |kind: io::ErrorKind| advice(&Cause::Transport(Box::new(io::Error::from(kind))), "--connect");
+        let of = |kind: io::ErrorKind| advice(&Cause::Transport(Arc::new(io::Error::from(kind))), "--connect");
         assert!(of(io::ErrorKind::PermissionDenied).is_some_and(|advice| advice.starts_with("you may not")));
         assert_eq!(of(io::ErrorKind::ConnectionRefused), None);
         assert_eq!(of(io::ErrorKind::NotFound), None);
-        let text = || "why".into();
+        let text = || Arc::new(io::Error::other("why"));
         assert!(advice(&Cause::Untrusted(text()), "--connect").is_some_and(|advice| advice.contains("--cacert")));
         assert!(
             advice(&Cause::CertificateRefused(text()), "--connect").is_some_and(|advice| advice.contains("--certfile"))

@@ -102,7 +102,7 @@ impl ClientBuilder {
             http = http.no_proxy();
         }
         let unusable = |error: reqwest::Error| {
-            let (endpoint, cause) = (self.endpoint.clone(), Cause::Transport(error.into()));
+            let (endpoint, cause) = (self.endpoint.clone(), Cause::Transport(Arc::new(error)));
             Error::Unreachable { endpoint, cause }
         };
         let http = http.build().map_err(unusable)?;

@@ -1,14 +1,14 @@
 //! What can go wrong between a client and its node.
 
-use std::{error, fmt, io, iter, time::Duration};
+use std::{error, fmt, io, iter, sync::Arc, time::Duration};
 
 use rustls::AlertDescription;
 use serde::Deserialize;
 
 use crate::{Endpoint, TlsError};
 
-/// A call that failed.
-#[derive(Debug, thiserror::Error)]
+/// A call that failed. Cheap to clone, as several may hear of the same failure.
+#[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// Nobody answers at the address, or TLS does not come about there. Nothing was done.
@@ -81,6 +81,18 @@ impl Error {
         }
     }
 
+    /// Whether it may help to try again: the node cannot be reached, or is not well.
+    pub(crate) fn may_pass(&self) -> bool {
+        match self {
+            Self::Unreachable { cause, .. } | Self::Interrupted { cause, .. } => cause.may_pass(),
+            Self::Refused(refusal) => refusal.status >= 500,
+            // A proxy says in its own words that the node is away.
+            Self::Protocol { status, .. } => status.is_some_and(|status| status >= 500),
+            Self::NoDescriptors { .. } => true,
+            Self::Unsendable { .. } | Self::Tls(_) | Self::InvalidKey => false,
+        }
+    }
+
     /// Whether the node said that there is no such thing.
     pub fn is_not_found(&self) -> bool {
         self.refusal().is_some_and(|refusal| refusal.status == 404)
@@ -114,7 +126,7 @@ impl Refusal {
 }
 
 /// Why a connection failed.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Cause {
     /// The node took longer than this.
@@ -124,18 +136,19 @@ pub enum Cause {
     /// The node closed the connection before all was told, as it does when it stops.
     Closed,
     /// The node's certificate is not trusted, or not its own.
-    Untrusted(Box<dyn error::Error + Send + Sync>),
+    Untrusted(Arc<dyn error::Error + Send + Sync>),
     /// The node wants a certificate, or another one than the client has.
-    CertificateRefused(Box<dyn error::Error + Send + Sync>),
+    CertificateRefused(Arc<dyn error::Error + Send + Sync>),
     /// What answers there does not speak TLS.
-    NoTls(Box<dyn error::Error + Send + Sync>),
+    NoTls(Arc<dyn error::Error + Send + Sync>),
     /// What the transport says.
-    Transport(Box<dyn error::Error + Send + Sync>),
+    Transport(Arc<dyn error::Error + Send + Sync>),
 }
 
 impl Cause {
     /// Tells apart what the transport says.
     pub(crate) fn of(error: Box<dyn error::Error + Send + Sync>) -> Self {
+        let error: Arc<dyn error::Error + Send + Sync> = error.into();
         let of_tls = chain(error.as_ref()).find_map(|error| error.downcast_ref::<rustls::Error>()).cloned();
         match of_tls {
             Some(rustls::Error::InvalidCertificate(_) | rustls::Error::NoCertificatesPresented) => {

@@ -30,8 +30,8 @@ struct Statuses {
 }
 
 #[derive(Deserialize)]
-struct Number {
-    numprocesses: u32,
+pub(crate) struct Number {
+    pub(crate) numprocesses: u32,
 }
 
 #[derive(Deserialize)]
@@ -40,8 +40,17 @@ pub(crate) struct Pids {
 }
 
 #[derive(Deserialize)]
-struct Committed {
-    pid: ProcessId,
+pub(crate) struct Committed {
+    pub(crate) pid: ProcessId,
+}
+
+/// A change of a number as nodes read it.
+pub(crate) fn change(scale: Scale) -> String {
+    match scale {
+        Scale::Add(number) => format!("+{number}"),
+        Scale::Sub(number) => format!("-{number}"),
+        Scale::Set(number) => format!("={number}"),
+    }
 }
 
 impl Client {
@@ -173,12 +182,7 @@ impl Client {
     /// # Errors
     /// As every call; also when there is no such job, or it would be too many (400).
     pub async fn scale(&self, job: &JobName, scale: Scale) -> Result<u32, Error> {
-        let change = match scale {
-            Scale::Add(number) => format!("+{number}"),
-            Scale::Sub(number) => format!("-{number}"),
-            Scale::Set(number) => format!("={number}"),
-        };
-        let call = self.of_job(Method::POST, job, Some("numprocesses")).body(&json!({ "scale": change }));
+        let call = self.of_job(Method::POST, job, Some("numprocesses")).body(&json!({ "scale": change(scale) }));
         Ok(call.json::<Number>().await?.numprocesses)
     }
 

@@ -7,6 +7,7 @@
 //! | know how they stand, and what they use | [`Client::statuses`], [`Client::stats`] |
 //! | hear what happens, as it happens | [`Client::watch`], a [`Feed`] that goes on by itself when its connection is lost |
 //! | read what a process writes | [`Client::follow_output`] |
+//! | do all of that over one connection | [`Client::control`]: a [`Control`], which goes on by itself as well |
 //! | talk to a process | [`Client::stdio`], [`Client::channel`], [`Client::send`] |
 //!
 //! ```no_run
@@ -38,8 +39,29 @@
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! Who wants much hears it on one connection, and commands on it as well:
+//!
+//! ```no_run
+//! use futures_util::StreamExt;
+//! use gaffer_client::{Client, ControlOptions, SubscribeOptions, Told};
+//!
+//! # async fn run(client: Client) -> Result<(), Box<dyn std::error::Error>> {
+//! let control = client.control(&ControlOptions::default()).await?;
+//! let mut exits = control.watch(&"exit".parse()?, &SubscribeOptions::default()).await?;
+//! control.restart(&"web".parse()?).await?;
+//! while let Some(told) = exits.next().await {
+//!     if let Told::Item(event) = told? {
+//!         println!("{} exited with {:?}", event.name, event.exit_code);
+//!     }
+//! }
+//! # Ok(())
+//! # }
+//! ```
 
+mod backoff;
 mod builder;
+mod control;
 mod endpoint;
 mod error;
 mod feed;
@@ -58,6 +80,7 @@ pub use error::{Cause, Error, Refusal};
 // What stands in signatures.
 pub use gaffer_core;
 
+pub use control::{Control, ControlItem, ControlOptions, StreamText, SubscribeOptions, Subscription};
 pub use feed::{Feed, FeedOptions, OutputText, StatsOf, StatsSample, Told};
 pub use jobs::JobDetail;
 pub use node::Version;

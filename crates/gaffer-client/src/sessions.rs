@@ -7,8 +7,8 @@ use serde::Deserialize;
 use crate::{Client, Error};
 
 #[derive(Deserialize)]
-struct Sessions {
-    sessions: Vec<SessionId>,
+pub(crate) struct Sessions {
+    pub(crate) sessions: Vec<SessionId>,
 }
 
 #[derive(Deserialize)]

@@ -45,7 +45,7 @@ pub struct TlsOptions {
 }
 
 /// TLS that cannot be set up as asked.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TlsError {
     /// A file that cannot be read.
@@ -55,7 +55,7 @@ pub enum TlsError {
         path: PathBuf,
         /// What the system says.
         #[source]
-        source: io::Error,
+        source: Arc<io::Error>,
     },
     /// A file without what it should hold.
     #[error("`{}` holds no {what} in PEM", path.display())]
@@ -132,7 +132,7 @@ impl TlsOptions {
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, TlsError> {
-    std::fs::read(path).map_err(|source| TlsError::Unreadable { path: path.to_owned(), source })
+    std::fs::read(path).map_err(|source| TlsError::Unreadable { path: path.to_owned(), source: Arc::new(source) })
 }
 
 fn damaged(path: &Path, problem: impl ToString) -> TlsError {

@@ -4,14 +4,12 @@
 //! | --- | --- |
 //! | `sse` | what an event stream looks like |
 //! | `connection` | one connection: when it is silent for too long |
-//! | `backoff` | how long to wait for the next one |
 //! | `reader` | what the loss of a connection means, and where the next one goes on |
 //! | `events`, `output`, `usage` | what a feed is about: its path, its items, and how it ends |
 //!
 //! Pids begin anew with each run of a node. So the [`Reader`] keeps the run that a feed was last told of, and never goes on
 //! with a process of another one.
 
-mod backoff;
 mod connection;
 mod events;
 mod output;

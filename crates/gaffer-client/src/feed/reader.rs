@@ -1,9 +1,6 @@
 //! A feed over as many connections as it takes.
 
-use std::{
-    collections::VecDeque,
-    hash::{BuildHasher, RandomState},
-};
+use std::collections::VecDeque;
 
 use gaffer_core::{api::feed, stats::NoProcessId};
 use reqwest::header::HeaderValue;
@@ -11,11 +8,14 @@ use tokio::time::sleep;
 
 use super::{
     Told,
-    backoff::Backoff,
     connection::{Connection, HEARTBEAT, Opened},
     sse::Block,
 };
-use crate::{Cause, Client, Error, transport::Call};
+use crate::{
+    Cause, Client, Error,
+    backoff::{Backoff, dice},
+    transport::Call,
+};
 
 /// What a feed is about: how it is asked for, and how it reads.
 pub(super) trait Subject: Send + 'static {
@@ -175,7 +175,7 @@ impl<S: Subject> Reader<S> {
                         Ok(())
                     }
                     Ok(Again::Over) => self.over(),
-                    Err(error) if may_pass(&error) => self.tell_loss(error),
+                    Err(error) if error.may_pass() => self.tell_loss(error),
                     Err(error) => Err(error),
                 }
             }
@@ -243,7 +243,7 @@ impl<S: Subject> Reader<S> {
     fn lost(&mut self, error: Error) -> Result<(), Error> {
         // Without the run it cannot be told whether a pid is still that of the same process.
         let is_known = self.run.is_some() || !self.subject.is_of_process();
-        if !self.resume || !is_known || !may_pass(&error) {
+        if !self.resume || !is_known || !error.may_pass() {
             return Err(error);
         }
         if let State::Open(connection) = &self.state {
@@ -315,21 +315,4 @@ impl Client {
 /// The run of the node in an id, which is `<run>-<number>`.
 fn run_of(id: &str) -> &str {
     id.rsplit_once('-').map_or(id, |(run, _)| run)
-}
-
-/// Whether it may help to try again: the node cannot be reached, or is not well.
-fn may_pass(error: &Error) -> bool {
-    match error {
-        Error::Unreachable { cause, .. } | Error::Interrupted { cause, .. } => cause.may_pass(),
-        Error::Refused(refusal) => refusal.status >= 500,
-        // A proxy says in its own words that the node is away.
-        Error::Protocol { status, .. } => status.is_some_and(|status| status >= 500),
-        Error::NoDescriptors { .. } => true,
-        Error::Unsendable { .. } | Error::Tls(_) | Error::InvalidKey => false,
-    }
-}
-
-/// From 0 to 1. Good enough to spread clients; the standard library has nothing better.
-fn dice() -> f64 {
-    RandomState::new().hash_one(()) as f64 / u64::MAX as f64
 }

@@ -7,7 +7,7 @@ mod stdio;
 
 use gaffer_core::{ProcessId, api::MOST_HISTORY, names::StreamLabel};
 
-use self::socket::Socket;
+pub(crate) use self::socket::{Said, Socket};
 pub use self::{
     channel::{Channel, ChannelItem},
     stdio::Stdio,

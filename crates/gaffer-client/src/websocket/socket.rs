@@ -5,6 +5,7 @@ use std::{
     future::poll_fn,
     io,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll, ready},
     time::Duration,
 };
@@ -33,7 +34,7 @@ use crate::{Cause, Client, Error, Refusal, transport::Call};
 
 /// What is written at once. Well below the largest message, so that a head has its place; a node reads on while it writes the
 /// last one.
-pub(super) const PIECE: usize = 256 * 1024;
+pub(crate) const PIECE: usize = 256 * 1024;
 
 /// The most that is taken while it is opened.
 const MOST_EARLY: usize = 1024 * 1024;
@@ -49,7 +50,7 @@ const FAREWELL: Duration = Duration::from_secs(10);
 
 /// What a node says.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Said {
+pub(crate) enum Said {
     Text(Bytes),
     Binary(Bytes),
 }
@@ -81,7 +82,7 @@ enum End {
 
 /// A websocket.
 #[derive(Debug)]
-pub(super) struct Socket {
+pub(crate) struct Socket {
     client: Client,
     what: String,
     stream: WebSocketStream<Upgraded>,
@@ -102,7 +103,7 @@ pub(super) struct Socket {
 
 impl Socket {
     /// Opens it. Once this returns, the node has not refused it: it answers no ping before it has told why it does.
-    pub(super) async fn open(call: Call) -> Result<Self, Error> {
+    pub(crate) async fn open(call: Call) -> Result<Self, Error> {
         let (client, what) = (call.client().clone(), call.what().to_owned());
         let key = generate_key();
         let answer = call.with(|request| {
@@ -120,7 +121,7 @@ impl Socket {
             return Err(client.protocol(&what, "it grants no websocket".to_owned()));
         }
         let upgraded = answer.upgrade().await;
-        let upgraded = upgraded.map_err(|error| client.interrupted(&what, Cause::Transport(error.into())))?;
+        let upgraded = upgraded.map_err(|error| client.interrupted(&what, Cause::Transport(Arc::new(error))))?;
         let config = WebSocketConfig::default().max_message_size(Some(MAX_MESSAGE)).max_frame_size(Some(MAX_MESSAGE));
         let mut socket = Self {
             stream: WebSocketStream::from_raw_socket(upgraded, Role::Client, Some(config)).await,
@@ -174,7 +175,7 @@ impl Socket {
     /// What comes next; `None` once the process has ended.
     ///
     /// Nothing is lost if it is dropped before it resolves.
-    pub(super) async fn recv(&mut self) -> Result<Option<Said>, Error> {
+    pub(crate) async fn recv(&mut self) -> Result<Option<Said>, Error> {
         let said = poll_fn(|cx| self.poll_recv(cx)).await;
         if said.is_none() {
             self.over()?;
@@ -186,7 +187,7 @@ impl Socket {
     /// process; `keep` gets it.
     ///
     /// If it is dropped before it resolves, the message was sent, or is sent by what is called next, or is not sent at all.
-    pub(super) async fn send(&mut self, message: Message, mut keep: impl FnMut(Said)) -> Result<(), Error> {
+    pub(crate) async fn send(&mut self, message: Message, mut keep: impl FnMut(Said)) -> Result<(), Error> {
         let mut message = Some(message);
         poll_fn(|cx| {
             while self.poll_send(cx, &mut message).is_pending() {
@@ -202,7 +203,7 @@ impl Socket {
     }
 
     /// Closes it, and waits for the node to do so as well. What comes meanwhile is for nobody.
-    pub(super) async fn close(mut self) -> Result<(), Error> {
+    pub(crate) async fn close(mut self) -> Result<(), Error> {
         let farewell = async {
             if self.end.is_none() {
                 let normal = CloseFrame { code: CloseCode::Normal, reason: "".into() };
@@ -218,12 +219,12 @@ impl Socket {
     }
 
     /// A message that the node should not have sent.
-    pub(super) fn protocol(&self, problem: String) -> Error {
+    pub(crate) fn protocol(&self, problem: String) -> Error {
         self.client.protocol(&self.what, problem)
     }
 
     /// An error of one who still wants something of a websocket that is over.
-    pub(super) fn gone(&self) -> Error {
+    pub(crate) fn gone(&self) -> Error {
         self.over().err().unwrap_or_else(|| self.client.interrupted(&self.what, Cause::Closed))
     }
 
@@ -235,7 +236,7 @@ impl Socket {
             Some(End::Refused(refusal)) => Err(refusal.clone().into()),
             Some(End::Closed) => interrupted(Cause::Closed),
             Some(End::Silence) => interrupted(Cause::Silence(SILENCE * (QUESTIONS + 1))),
-            Some(End::Io(kind, text)) => interrupted(Cause::Transport(Box::new(io::Error::new(*kind, text.clone())))),
+            Some(End::Io(kind, text)) => interrupted(Cause::Transport(Arc::new(io::Error::new(*kind, text.clone())))),
             Some(End::Protocol(text)) => Err(self.protocol(text.clone())),
         }
     }

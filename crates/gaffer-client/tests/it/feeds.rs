@@ -13,10 +13,11 @@ use std::{
 use bytes::Bytes;
 use gaffer_client::{Cause, Client, Error, FeedOptions, StatsOf, Told};
 use gaffer_core::{ProcessId, api::EventMessage, events::Pattern, supervisor::OneOff};
-use gaffer_tests::{Daemon, Setup};
+use gaffer_tests::Daemon;
 
 use crate::fixture::{
-    JOBS, Proxy, answering, client_of, item, job, label, lines, next, next_item, node, pid, request, server, soon,
+    JOBS, Proxy, answering, at_socket, client_of, item, job, label, lines, next, next_item, node, pid, request, server,
+    soon,
 };
 
 fn pattern(text: &str) -> Pattern {
@@ -149,15 +150,6 @@ async fn who_does_not_want_to_come_back_ends_with_the_connection() {
     proxy.cut();
     assert!(matches!(next(&mut feed).await, Some(Err(Error::Interrupted { .. }))));
     assert!(next(&mut feed).await.is_none());
-}
-
-/// Starts gafferd at a socket that outlives it.
-fn at_socket(socket: &std::path::Path) -> (Daemon, Client) {
-    let endpoints = "[endpoint:plain]\nbind = 127.0.0.1:0\n[endpoint:local]\nbind = unix:";
-    let daemon = Setup::new().own_endpoints().ini(&format!("{endpoints}{}\n{JOBS}", socket.display())).start();
-    daemon.until_logged("listening on unix:");
-    daemon.until_running("echo", 1);
-    (daemon, Client::new(&format!("unix:{}", socket.display()).parse().unwrap()).unwrap())
 }
 
 #[tokio::test]

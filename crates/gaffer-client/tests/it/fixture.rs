@@ -8,10 +8,10 @@ use std::{
     thread,
 };
 
-use futures_util::StreamExt;
-use gaffer_client::{Client, Endpoint, Error, Feed, OutputText, Told};
+use futures_util::{Stream, StreamExt};
+use gaffer_client::{Client, Endpoint, Error, OutputText, Told};
 use gaffer_core::{JobName, ProcessId, names::StreamLabel};
-use gaffer_tests::{DEADLINE, Daemon};
+use gaffer_tests::{DEADLINE, Daemon, Setup};
 
 /// A job that says what it is told, and one that just is.
 pub(crate) const JOBS: &str = "[process:echo]\ncmd = cat\nredirect_input = true\nredirect_output = out\n\
@@ -42,6 +42,15 @@ pub(crate) fn node() -> (Daemon, Client) {
     (daemon, client)
 }
 
+/// Starts gafferd at a socket that outlives it.
+pub(crate) fn at_socket(socket: &std::path::Path) -> (Daemon, Client) {
+    let endpoints = "[endpoint:plain]\nbind = 127.0.0.1:0\n[endpoint:local]\nbind = unix:";
+    let daemon = Setup::new().own_endpoints().ini(&format!("{endpoints}{}\n{JOBS}", socket.display())).start();
+    daemon.until_logged("listening on unix:");
+    daemon.until_running("echo", 1);
+    (daemon, Client::new(&format!("unix:{}", socket.display()).parse().unwrap()).unwrap())
+}
+
 /// The only process of a job.
 pub(crate) fn pid(daemon: &Daemon, job: &str) -> ProcessId {
     ProcessId::new(daemon.until_running(job, 1)[0])
@@ -54,7 +63,9 @@ pub(crate) async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
 }
 
 /// What a feed tells next; `None` at its end.
-pub(crate) async fn next<T>(feed: &mut Feed<T>) -> Option<Result<Told<T>, Error>> {
+pub(crate) async fn next<T>(
+    feed: &mut (impl Stream<Item = Result<Told<T>, Error>> + Unpin),
+) -> Option<Result<Told<T>, Error>> {
     soon("the feed told something", feed.next()).await
 }
 
@@ -68,7 +79,9 @@ pub(crate) fn item<T: std::fmt::Debug>(told: Option<Result<Told<T>, Error>>) -> 
 }
 
 /// The next item of a feed whose connection may be lost and come back.
-pub(crate) async fn next_item<T: std::fmt::Debug>(feed: &mut Feed<T>) -> T {
+pub(crate) async fn next_item<T: std::fmt::Debug>(
+    feed: &mut (impl Stream<Item = Result<Told<T>, Error>> + Unpin),
+) -> T {
     loop {
         match next(feed).await {
             Some(Ok(Told::Item(item))) => return item,

@@ -4,6 +4,7 @@
 
 mod calls;
 mod contract;
+mod control;
 mod endpoints;
 mod errors;
 mod examples;

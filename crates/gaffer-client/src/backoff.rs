@@ -1,10 +1,13 @@
 //! How long to wait before the next attempt to connect.
 
-use std::time::Duration;
+use std::{
+    hash::{BuildHasher, RandomState},
+    time::Duration,
+};
 
 /// Pauses that grow while nothing helps: they double from 100 ms to 5 s. Reads no clock and throws no dice.
 #[derive(Clone, Debug)]
-pub(super) struct Backoff {
+pub(crate) struct Backoff {
     next: Duration,
     /// What the node wishes for.
     least: Duration,
@@ -19,27 +22,32 @@ impl Default for Backoff {
 impl Backoff {
     const FIRST: Duration = Duration::from_millis(100);
     /// The longest pause. A connection that outlives it was a good one.
-    pub(super) const MOST: Duration = Duration::from_secs(5);
+    pub(crate) const MOST: Duration = Duration::from_secs(5);
 
     /// A connection is lost that held so long. After a good one the next pause is short.
-    pub(super) fn lost(&mut self, held: Duration) {
+    pub(crate) fn lost(&mut self, held: Duration) {
         if held >= Self::MOST {
             self.next = Self::FIRST;
         }
     }
 
     /// The node wishes for pauses of at least so long.
-    pub(super) fn at_least(&mut self, least: Duration) {
+    pub(crate) fn at_least(&mut self, least: Duration) {
         self.least = least.min(Self::MOST);
     }
 
     /// The pause before the next attempt. `dice`, from 0 to 1, spreads those who lost their connections together: it takes away
     /// up to half.
-    pub(super) fn pause(&mut self, dice: f64) -> Duration {
+    pub(crate) fn pause(&mut self, dice: f64) -> Duration {
         let pause = self.next.max(self.least);
         self.next = (self.next * 2).min(Self::MOST);
         pause.mul_f64(1.0 - dice.clamp(0.0, 1.0) / 2.0)
     }
+}
+
+/// From 0 to 1. Good enough to spread clients; the standard library has nothing better.
+pub(crate) fn dice() -> f64 {
+    RandomState::new().hash_one(()) as f64 / u64::MAX as f64
 }
 
 #[cfg(test)]

@@ -1,0 +1,5 @@
+//! One connection for subscriptions and commands.
+
+mod real;
+mod script;
+mod scripted;
