@@ -19,8 +19,8 @@ use tokio::{
     task::JoinSet,
 };
 use tokio_tungstenite::{
-    accept_async, client_async,
-    tungstenite::{Message, Utf8Bytes},
+    accept_async, client_async_with_config,
+    tungstenite::{Message, Utf8Bytes, protocol::WebSocketConfig},
 };
 
 const SESSIONS: usize = 1000;
@@ -65,7 +65,9 @@ fn readers(
                     }
                     let stream = socket.connect(address).await.unwrap();
                     let url = format!("ws://{address}/channel/000/bench{number}/websocket");
-                    let (mut socket, _) = client_async(url, stream).await.unwrap();
+                    // Small buffers: the memory that is shown holds the readers, too.
+                    let config = WebSocketConfig::default().read_buffer_size(4096);
+                    let (mut socket, _) = client_async_with_config(url, stream, Some(config)).await.unwrap();
                     let subscribe = r#"["{\"event\":\"SUB\",\"data\":{\"topic\":\"EVENTS\"}}"]"#;
                     socket.send(Message::text(subscribe)).await.unwrap();
                     let mut texts = 0;
@@ -74,6 +76,7 @@ fn readers(
                         texts += usize::from(socket.next().await.unwrap().unwrap().is_text());
                     }
                     subscribed.send(()).await.unwrap();
+                    drop(subscribed);
                     if stalls {
                         end.recv().await.unwrap();
                         return;

@@ -6,7 +6,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use gaffer_client::{Client, FeedOptions, SocketOptions, StatsOf};
+use gaffer_client::{Client, ControlOptions, FeedOptions, SocketOptions, StatsOf};
 use gaffer_core::{
     JobSpec, ProcessId,
     names::{SessionId, Signal},
@@ -36,6 +36,9 @@ const TWINS: &[(&str, &str)] = &[
     ("put /jobs/{session}/{name}", "put /processes/{name_or_pid}"),
     ("get /jobs/{session}/{name}/state", "get /status/{name}"),
 ];
+
+/// Operations for browsers: those of SockJS, and files.
+const FOR_BROWSERS: &[&str] = &["get /channel", "get /channel/info", "get /_plugin/{plugin}/{path}"];
 
 /// Calls every method, whatever comes of it.
 async fn call_all(client: &Client) {
@@ -86,6 +89,7 @@ async fn call_all(client: &Client) {
     }
     drop(client.follow_output(pid, &out, &feed).await);
     drop(client.recent_output(pid, &out, 1).await);
+    drop(client.control(&ControlOptions::default()).await);
     drop(client.stdio(pid, &socket).await);
     drop(client.channel(pid, &socket).await);
     drop(client.channel(pid, &SocketOptions { stream: Some(out), ..socket }).await);
@@ -140,6 +144,10 @@ async fn every_operation_has_a_method() {
         assert!(described.contains(*twin), "the API has no `{twin}` any more");
     }
     known.extend(TWINS.iter().map(|(twin, _)| *twin));
+    for operation in FOR_BROWSERS {
+        assert!(described.contains(*operation), "the API has no `{operation}` any more");
+    }
+    known.extend(FOR_BROWSERS);
     // HEAD is a GET without its body.
     let forgotten = described.iter().filter(|operation| !known.contains(operation.replace("head ", "get ").as_str()));
     let forgotten: Vec<_> = forgotten.collect();

@@ -1,6 +1,6 @@
 //! From a request to a session.
 
-use std::{sync::Arc, time::Duration};
+use std::{error::Error, sync::Arc, time::Duration};
 
 use axum::{
     Router,
@@ -11,7 +11,7 @@ use axum::{
     routing::any,
 };
 use bytes::Bytes;
-use http_body_util::{BodyExt, Limited};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde::Deserialize;
 use tokio::time::timeout;
 
@@ -229,8 +229,14 @@ impl<S: Service> Server<S> {
         let closing = self.lifetime.closing();
         let body = closing.run_until_cancelled(reading).await.ok_or_else(ending)?;
         let late = |_| self.refuse(StatusCode::REQUEST_TIMEOUT, "the body did not arrive in time");
-        let large = |_| self.refuse(StatusCode::PAYLOAD_TOO_LARGE, &format!("a body may have {most} bytes"));
-        let body = body.map_err(late)?.map_err(large)?.to_bytes();
+        let broken = |error: Box<dyn Error + Send + Sync>| {
+            if error.is::<LengthLimitError>() {
+                self.refuse(StatusCode::PAYLOAD_TOO_LARGE, &format!("a body may have {most} bytes"))
+            } else {
+                self.refuse(StatusCode::BAD_REQUEST, &format!("the body does not read: {error}"))
+            }
+        };
+        let body = body.map_err(late)?.map_err(broken)?.to_bytes();
         let payload = if transport == Transport::JsonpSend && is_form(headers) { from_form(&body) } else { body };
         let messages = payload::read(&payload).map_err(|malformed: Malformed| failed(&malformed.to_string()))?;
         if !messages.is_empty() {

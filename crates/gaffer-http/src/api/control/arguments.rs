@@ -126,9 +126,9 @@ impl Arguments {
         pid.ok_or_else(|| self.wrong("pid", EXPECTED))
     }
 
-    /// A stream, if it is there.
+    /// An extra pipe, if it is there. The input is called by its names over HTTP, too.
     pub(super) fn stream(&self) -> Result<Option<StreamLabel>, ApiError> {
-        let text = self.text("stream", "the label of a stream")?;
+        let text = self.text("stream", "the label of a stream")?.filter(|text| !["stdin", "ttin"].contains(text));
         let invalid = |error| bad_command(format!("`{}`: `stream`: {error}", self.command));
         text.map(|text| text.parse().map_err(invalid)).transpose()
     }

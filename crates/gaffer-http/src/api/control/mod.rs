@@ -43,6 +43,7 @@ pub(super) fn routes(api: Api, origins: Origins) -> Router {
 /// Refusals in the one form of errors.
 fn refuse(status: StatusCode, reason: &str) -> Response {
     let code = match status {
+        // A body that breaks off is read by nobody.
         StatusCode::BAD_REQUEST => "not_a_websocket",
         StatusCode::FORBIDDEN => "forbidden_origin",
         StatusCode::NOT_FOUND => "not_found",

@@ -31,7 +31,7 @@ async fn what_is_sent_to_a_process_comes_back() {
         "hé 😀\u{2028}\0\n"
     );
     line.unsubscribe("STREAM:1.out").await;
-    line.done("send", json!([1, ["two", " lines\n", "at once\n"]])).await;
+    line.done("send", json!([1, ["two", " lines\n", "at once\n"], "stdin"])).await;
     assert_eq!(until(&mut line, "STREAM:1", "once\n").await, "two lines\nat once\n");
     node.stop().await;
 }
