@@ -19,7 +19,7 @@ fn the_example_does_what_its_comments_say() {
     assert_eq!(daemon.pids("dummy"), [1]);
     assert_eq!(daemon.pids("echo"), [2]);
 
-    let console = daemon.feed("/_plugin/console/").rest();
+    let console = daemon.request("GET", "/_plugin/console/", None).text();
     assert!(console.contains("<title>") && console.contains("console.js"), "{console}");
 
     let (_, dummy) = daemon.only_process("dummy");
