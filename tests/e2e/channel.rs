@@ -41,7 +41,7 @@ impl Session {
             match self.socket.read().unwrap() {
                 Message::Text(frame) if frame != "h" => return frame.to_string(),
                 Message::Text(_) | Message::Ping(_) | Message::Pong(_) => {}
-                other => panic!("{other:?} is no frame"),
+                other @ (Message::Binary(_) | Message::Close(_) | Message::Frame(_)) => panic!("{other:?} is no frame"),
             }
         }
     }

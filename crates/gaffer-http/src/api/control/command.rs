@@ -49,11 +49,11 @@ pub(super) enum Command {
 /// What came of a command.
 pub(super) type Outcome = Result<Value, ApiError>;
 
-/// How far a command has got that must not hold up those behind it.
+/// How far a command has got.
 pub(super) enum Progress {
-    /// It is over.
-    Done(Outcome),
-    /// It waits for a process.
+    /// It is done, with this result.
+    Done(Value),
+    /// It waits for a process, and must not hold up those behind it.
     Waiting(BoxFuture<'static, Outcome>),
 }
 
@@ -133,43 +133,39 @@ impl Command {
     }
 
     /// Carries it out, up to where it would wait for a process.
-    pub(super) async fn run(self, api: &Api) -> Progress {
-        match self {
-            Self::Send { pid, data, stream } => send(api, pid, data, stream).await,
-            other => Progress::Done(other.done(api).await),
-        }
-    }
-
-    async fn done(self, api: &Api) -> Outcome {
+    pub(super) async fn run(self, api: &Api) -> Result<Progress, ApiError> {
         let manager = &api.manager;
-        match self {
-            Self::Sessions => Ok(json!({"sessions": manager.sessions().await?})),
-            Self::Jobs(None) => Ok(json!({"jobs": manager.jobs(None).await?})),
-            Self::Jobs(Some(session)) => Ok(json!({"sessionid": session, "jobs": manager.jobs(Some(&session)).await?})),
-            Self::Pids(None) => Ok(json!({"pids": manager.pids(None).await?})),
-            Self::Pids(Some((job, given))) => Ok(json!({"sessionid": given, "pids": manager.pids(Some(&job)).await?})),
-            Self::Load(config) => ok(manager.load(config)).await,
+        let result = match self {
+            Self::Send { pid, data, stream } => return send(api, pid, data, stream).await,
+            Self::Sessions => json!({"sessions": manager.sessions().await?}),
+            Self::Jobs(None) => json!({"jobs": manager.jobs(None).await?}),
+            Self::Jobs(Some(session)) => {
+                json!({"sessionid": session, "jobs": manager.jobs(Some(&session)).await?})
+            }
+            Self::Pids(None) => json!({"pids": manager.pids(None).await?}),
+            Self::Pids(Some((job, given))) => json!({"sessionid": given, "pids": manager.pids(Some(&job)).await?}),
+            Self::Load(config) => ok(manager.load(config)).await?,
             Self::Update(config) => {
                 let start = config.spec().start;
-                ok(manager.update(config, start)).await
+                ok(manager.update(config, start)).await?
             }
-            Self::Unload(job) => ok(manager.unload(&job)).await,
-            Self::Reload(job) => ok(manager.reload(&job)).await,
-            Self::StartJob(job) => ok(manager.start_job(&job)).await,
-            Self::StopJob(job) => ok(manager.stop_job(&job)).await,
-            Self::RestartJob(job) => ok(manager.restart_job(&job)).await,
-            Self::StopAll(job) => ok(manager.stopall(&job)).await,
-            Self::Scale(job, scale) => Ok(json!({"numprocesses": manager.scale(&job, scale).await?})),
-            Self::Info(job) => Ok(json!({"info": value(&job::look(manager, &job).await?)})),
-            Self::Stats(job) => Ok(json!({"stats": value(&manager.stats(&job).await?)})),
-            Self::KillAll(job, signal) => ok(manager.killall(&job, signal)).await,
-            Self::Commit(job, once) => Ok(json!({"ok": true, "pid": manager.commit(&job, once).await?})),
-            Self::ProcessInfo(pid) => Ok(json!({"info": value(&manager.process(pid).await?)})),
-            Self::ProcessStats(pid) => Ok(json!({"stats": value(&manager.process_stats(pid).await?)})),
-            Self::StopProcess(pid) => ok(manager.stop_process(pid)).await,
-            Self::Kill(pid, signal) => ok(manager.kill(pid, signal)).await,
-            Self::Send { pid, data, stream } => ok(manager.send(pid, data, stream.as_ref())).await,
-        }
+            Self::Unload(job) => ok(manager.unload(&job)).await?,
+            Self::Reload(job) => ok(manager.reload(&job)).await?,
+            Self::StartJob(job) => ok(manager.start_job(&job)).await?,
+            Self::StopJob(job) => ok(manager.stop_job(&job)).await?,
+            Self::RestartJob(job) => ok(manager.restart_job(&job)).await?,
+            Self::StopAll(job) => ok(manager.stopall(&job)).await?,
+            Self::Scale(job, scale) => json!({"numprocesses": manager.scale(&job, scale).await?}),
+            Self::Info(job) => json!({"info": value(&job::look(manager, &job).await?)}),
+            Self::Stats(job) => json!({"stats": value(&manager.stats(&job).await?)}),
+            Self::KillAll(job, signal) => ok(manager.killall(&job, signal)).await?,
+            Self::Commit(job, once) => json!({"ok": true, "pid": manager.commit(&job, once).await?}),
+            Self::ProcessInfo(pid) => json!({"info": value(&manager.process(pid).await?)}),
+            Self::ProcessStats(pid) => json!({"stats": value(&manager.process_stats(pid).await?)}),
+            Self::StopProcess(pid) => ok(manager.stop_process(pid)).await?,
+            Self::Kill(pid, signal) => ok(manager.kill(pid, signal)).await?,
+        };
+        Ok(Progress::Done(result))
     }
 }
 
@@ -189,7 +185,7 @@ fn config(mut arguments: Arguments) -> Result<JobConfig, ApiError> {
     Ok(JobConfig::from_json(&config, None, session.as_ref())?.config)
 }
 
-async fn ok(done: impl Future<Output = Result<(), ManagerError>>) -> Outcome {
+async fn ok(done: impl Future<Output = Result<(), ManagerError>>) -> Result<Value, ManagerError> {
     done.await?;
     Ok(json!({"ok": true}))
 }
@@ -201,24 +197,17 @@ fn value(told: &impl Serialize) -> Value {
 
 /// Hands data to a process. When this resolves they have their place among what others send, and are written even if the process
 /// reads only later.
-async fn send(api: &Api, pid: ProcessId, data: Bytes, stream: Option<StreamLabel>) -> Progress {
-    let taking = async {
-        let waiting = api.waiting_input.take(data.len())?;
-        let input = api.manager.input(pid, stream.as_ref()).await.map_err(|error| match error {
-            ManagerError::NotWritable { .. } => ApiError::new(StatusCode::NOT_FOUND, "stream_not_found", error),
-            ManagerError::Refused(_)
-            | ManagerError::NotRedirected(_)
-            | ManagerError::UnknownStream { .. }
-            | ManagerError::NoStdin(_)
-            | ManagerError::Write { .. }
-            | ManagerError::Stopped => error.into(),
-        })?;
-        Ok((waiting, input))
-    };
-    let (waiting, input) = match taking.await {
-        Ok(taken) => taken,
-        Err(error) => return Progress::Done(Err(error)),
-    };
+async fn send(api: &Api, pid: ProcessId, data: Bytes, stream: Option<StreamLabel>) -> Result<Progress, ApiError> {
+    let waiting = api.waiting_input.take(data.len())?;
+    let input = api.manager.input(pid, stream.as_ref()).await.map_err(|error| match error {
+        ManagerError::NotWritable { .. } => ApiError::new(StatusCode::NOT_FOUND, "stream_not_found", error),
+        ManagerError::Refused(_)
+        | ManagerError::NotRedirected(_)
+        | ManagerError::UnknownStream { .. }
+        | ManagerError::NoStdin(_)
+        | ManagerError::Write { .. }
+        | ManagerError::Stopped => error.into(),
+    })?;
     let mut writing = async move {
         let written = input.write(data).await;
         drop(waiting);
@@ -227,10 +216,10 @@ async fn send(api: &Api, pid: ProcessId, data: Bytes, stream: Option<StreamLabel
     }
     .boxed();
     // Asked once, it stands in line.
-    match poll_immediate(&mut writing).await {
-        Some(outcome) => Progress::Done(outcome),
+    Ok(match poll_immediate(&mut writing).await {
+        Some(outcome) => Progress::Done(outcome?),
         None => Progress::Waiting(writing),
-    }
+    })
 }
 
 #[cfg(test)]

@@ -48,7 +48,7 @@ enum Step {
     /// Nothing but an answer.
     Answered(Reply),
     /// It is subscribed, unless that fails.
-    Opened(String, Result<(Source, SubscriptionStart), ApiError>),
+    Opened(String, Result<(Box<Source>, SubscriptionStart), ApiError>),
     /// It waits for a process, and holds up nobody.
     Sending(Value, BoxFuture<'static, command::Outcome>),
 }
@@ -165,7 +165,8 @@ impl Dialogue {
         }
         let opening = async move {
             let topic = wanted.topic.clone();
-            Step::Opened(topic, opening::open(&manager, wanted).await)
+            let opened = opening::open(&manager, wanted).await;
+            Step::Opened(topic, opened.map(|(source, start)| (Box::new(source), start)))
         };
         self.step = Some(opening.boxed());
     }
@@ -174,7 +175,7 @@ impl Dialogue {
         match step {
             Step::Answered(reply) => self.answer(&reply),
             Step::Opened(topic, Ok((source, start))) => {
-                self.topics.add(&topic, source);
+                self.topics.add(&topic, *source);
                 self.answer(&Reply::Subscribed { topic, start });
             }
             Step::Opened(topic, Err(error)) => self.answer(&Reply::NotSubscribed { topic, data: error.failure() }),
@@ -239,8 +240,9 @@ async fn carry_out(api: Api, identity: Value, command: Command, has_room: bool) 
         return Step::Answered(answered(identity, Err(error)));
     }
     match command.run(&api).await {
-        Progress::Done(outcome) => Step::Answered(answered(identity, outcome)),
-        Progress::Waiting(sending) => Step::Sending(identity, sending),
+        Ok(Progress::Done(result)) => Step::Answered(answered(identity, Ok(result))),
+        Ok(Progress::Waiting(sending)) => Step::Sending(identity, sending),
+        Err(error) => Step::Answered(answered(identity, Err(error))),
     }
 }
 
