@@ -6,11 +6,14 @@ use std::{
     thread,
 };
 
-use gaffer_tests::{DEADLINE, Daemon, full_scale, heavy, processes};
+use gaffer_tests::{DEADLINE, Daemon, heavy, processes};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tokio_tungstenite::tungstenite::{Message, WebSocket, client};
 
 const JOBS: usize = 100;
+const READERS: usize = 1000;
+/// Those that do not read.
+const STALLED: usize = 250;
 
 /// What those that do not read may add to gafferd's memory. What the kernel holds for them is not counted in it.
 const MEMORY: u64 = 64 * 1024 * 1024;
@@ -65,10 +68,8 @@ impl Session {
 }
 
 #[test]
-fn every_one_of_many_sessions_is_told_of_everything_and_those_that_do_not_read_cost_little() {
+fn every_one_of_a_thousand_sessions_is_told_of_everything_and_those_that_do_not_read_cost_little() {
     let _turn = heavy();
-    let readers = if full_scale() { 1000 } else { 200 };
-    let stalled = readers / 4;
     let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
     setrlimit(Resource::RLIMIT_NOFILE, hard.min(10_000), hard).unwrap();
     let jobs: String = (0..JOBS).map(|number| format!("[process:job{number}]\ncmd = sleep 1000\n")).collect();
@@ -76,8 +77,8 @@ fn every_one_of_many_sessions_is_told_of_everything_and_those_that_do_not_read_c
     daemon.until_running(&format!("job{}", JOBS - 1), 1);
     let begun = processes::descriptors(daemon.os_pid()).len();
 
-    let subscribed = Arc::new(Barrier::new(readers + 1));
-    let reading: Vec<_> = (0..readers)
+    let subscribed = Arc::new(Barrier::new(READERS + 1));
+    let reading: Vec<_> = (0..READERS)
         .map(|number| {
             let session = Session::open(&daemon, number);
             let subscribed = Arc::clone(&subscribed);
@@ -89,7 +90,7 @@ fn every_one_of_many_sessions_is_told_of_everything_and_those_that_do_not_read_c
         })
         .collect();
     let before = processes::memory(daemon.os_pid(), "VmRSS");
-    let deaf: Vec<Session> = (readers..readers + stalled).map(|number| Session::open(&daemon, number)).collect();
+    let deaf: Vec<Session> = (READERS..READERS + STALLED).map(|number| Session::open(&daemon, number)).collect();
     subscribed.wait();
     for number in 0..JOBS {
         daemon.post(&format!("/processes/job{number}/_restart"));
