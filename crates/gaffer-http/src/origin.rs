@@ -7,7 +7,7 @@ use std::{
     sync::LazyLock,
 };
 
-use axum::http::{HeaderMap, Uri, header};
+use axum::http::{HeaderMap, HeaderValue, Uri, header};
 use nix::unistd::gethostname;
 
 /// Text that names no origin.
@@ -90,6 +90,25 @@ impl Origins {
             Self::Listed(listed) => listed.iter().any(|allowed| allowed.covers(&origin)),
             Self::Any => true,
         }
+    }
+
+    /// The pages that may hold a page of ours in a frame, as `Content-Security-Policy` has it; `None` for all. Whoever has a page in a frame
+    /// can have its user click in there.
+    pub(crate) fn frame_ancestors(&self) -> Option<HeaderValue> {
+        let sources: Vec<String> = match self {
+            Self::Any => return None,
+            Self::Local => ["http", "https"]
+                .into_iter()
+                .flat_map(|scheme| ["localhost", "127.0.0.1"].map(|host| format!("{scheme}://{host}:*")))
+                .collect(),
+            // There is no way to name an address of IPv6.
+            Self::Listed(listed) => {
+                listed.iter().map(Origin::to_string).filter(|origin| !origin.contains('[')).collect()
+            }
+        };
+        let own = "frame-ancestors 'self'".to_owned();
+        // Origins hold nothing that a header may not.
+        HeaderValue::from_str(&[vec![own], sources].concat().join(" ")).ok()
     }
 }
 
@@ -255,5 +274,16 @@ mod tests {
         ] {
             assert_eq!(Origins::from_list(&[text]), Err(InvalidOrigin(text.to_owned())));
         }
+    }
+
+    #[test]
+    fn a_frame_may_be_held_by_pages_that_may_connect() {
+        let header = |origins: &Origins| origins.frame_ancestors().map(|value| value.to_str().unwrap().to_owned());
+        assert_eq!(header(&Origins::Any), None);
+        let local =
+            "frame-ancestors 'self' http://localhost:* http://127.0.0.1:* https://localhost:* https://127.0.0.1:*";
+        assert_eq!(header(&Origins::Local).unwrap(), local);
+        let listed = Origins::from_list(&["https://admin.example", "http://[::1]:80", "http://a:*"]).unwrap();
+        assert_eq!(header(&listed).unwrap(), "frame-ancestors 'self' https://admin.example:443 http://a:*");
     }
 }

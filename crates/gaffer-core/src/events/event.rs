@@ -76,9 +76,7 @@ impl EventKind {
             Self::SpawnError => "spawn_error",
         }
     }
-}
 
-impl EventKind {
     /// The name that gaffer 0.5 has for it, in the family of sessions.
     pub const fn in_sessions(self) -> &'static str {
         match self {

@@ -270,6 +270,11 @@ impl EventSubscription {
         Self { live: None, ..self }
     }
 
+    /// Whether it still has something to tell of the past, which it holds until then.
+    pub fn looks_back(&self) -> bool {
+        self.replay.is_some()
+    }
+
     /// Whether something that followed the id of [`EventStart::After`] is not kept any more.
     pub fn has_gap(&self) -> bool {
         self.has_gap

@@ -25,9 +25,7 @@ impl Topic {
             Self::Process(pid, kind) => Pattern::Process(*pid, Some(*kind)).segments(),
         }
     }
-}
 
-impl Topic {
     /// The topic in the words of gaffer 0.5: `spawn`, `job.shop.web.spawn` or `proc.7.spawn`.
     pub fn in_sessions(&self) -> String {
         match self {

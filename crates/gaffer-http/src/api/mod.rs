@@ -16,7 +16,6 @@ mod frame;
 mod groups;
 mod job;
 mod openapi;
-
 mod path;
 mod pids;
 mod plugins;
@@ -44,7 +43,7 @@ pub use error::ApiError;
 use gaffer_core::Manager;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use self::waiting_input::WaitingInput;
+use self::{plugins::Plugins, waiting_input::WaitingInput};
 pub use crate::origin::{InvalidOrigin, Origin, Origins};
 use crate::{serve::Lifetime, sites::Sites};
 
@@ -60,7 +59,7 @@ struct Api {
     waiting_input: WaitingInput,
     /// That of the server: endless answers and websockets end with it.
     lifetime: Lifetime,
-    sites: Sites,
+    plugins: Plugins,
 }
 
 impl FromRef<Api> for Manager {
@@ -69,9 +68,9 @@ impl FromRef<Api> for Manager {
     }
 }
 
-impl FromRef<Api> for Sites {
+impl FromRef<Api> for Plugins {
     fn from_ref(api: &Api) -> Self {
-        api.sites.clone()
+        api.plugins.clone()
     }
 }
 
@@ -99,8 +98,8 @@ impl Default for Options {
 /// Makes the router over a manager. Its feeds end with the server's life.
 pub fn router(manager: Manager, options: Options, lifetime: Lifetime) -> Router {
     let max_body = options.max_body;
-    let sites = Sites::new(options.plugins);
-    let api = Api { manager, max_body, waiting_input: WaitingInput::default(), lifetime, sites };
+    let plugins = Plugins { sites: Sites::new(options.plugins), policy: options.origins.frame_ancestors() };
+    let api = Api { manager, max_body, waiting_input: WaitingInput::default(), lifetime, plugins };
     let channel = control::routes(api.clone(), options.origins.clone());
     let (routes, mut document) = described().split_for_parts();
     let (by_pid, more) = by_pid().split_for_parts();

@@ -23,12 +23,23 @@ use crate::sites::{NotServed, Sites};
     (status = 416, description = "the file does not have the part that `Range` asks for"),
     (status = 503, description = "too many files are being sent; or the node is shutting down"),
 ))]
-pub(super) async fn file(State(sites): State<Sites>, request: Request) -> Response {
+pub(super) async fn file(State(Plugins { sites, policy }): State<Plugins>, request: Request) -> Response {
     let (head, _) = request.into_parts();
     match sites.serve(&head).await {
-        Ok(response) => response,
+        Ok(mut response) => {
+            response.headers_mut().extend(policy.map(|policy| (header::CONTENT_SECURITY_POLICY, policy)));
+            response
+        }
         Err(reason) => refusal(reason, head.uri).await,
     }
+}
+
+/// The sites of plugins.
+#[derive(Clone)]
+pub(super) struct Plugins {
+    pub(super) sites: Sites,
+    /// Who may have their pages in a frame: what a user clicks there is an act of the node's own page.
+    pub(super) policy: Option<HeaderValue>,
 }
 
 async fn refusal(reason: NotServed, uri: Uri) -> Response {

@@ -20,6 +20,9 @@ use crate::ws::{Close, Utf8Bytes};
 /// little beside the largest message.
 const ROOM: usize = 64 * 1024;
 
+/// A queue that has grown beyond room for so many messages gives its memory back when it is empty.
+const KEPT: usize = 256;
+
 /// What a message costs beside its bytes.
 const OVERHEAD: usize = 32;
 
@@ -75,6 +78,9 @@ impl<T: AsRef<str>> Waiting<T> {
     fn pop(&mut self) -> Option<T> {
         let message = self.messages.pop_front()?;
         self.cost -= message.as_ref().len() + OVERHEAD;
+        if self.messages.is_empty() && self.messages.capacity() > KEPT {
+            self.messages = VecDeque::new();
+        }
         Some(message)
     }
 

@@ -6,7 +6,7 @@
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Uri, header};
 
-use crate::origin::{Origin, Origins};
+use crate::origin::Origins;
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
@@ -16,8 +16,10 @@ pub(super) fn allows(origins: &Origins, headers: &HeaderMap, uri: &Uri) -> bool 
         return origins.allow(headers, uri);
     }
     let site = headers.get(SEC_FETCH_SITE).map(HeaderValue::as_bytes);
-    // `none` is a user who typed the address.
-    if matches!(site, None | Some(b"none")) {
+    // `none` is a user who typed the address. A program says neither; a browser says only where its page is if this is no
+    // loopback address and not secure either.
+    let is_nobodys = matches!(site, None | Some(b"none")) && !headers.contains_key(header::REFERER);
+    if is_nobodys {
         return true;
     }
     let own = || headers.get(header::HOST).and_then(|host| host.to_str().ok()).map(|host| format!("http://{host}"));
@@ -31,24 +33,6 @@ fn origin_of(address: &str) -> Option<String> {
     let (scheme, rest) = address.split_once("://")?;
     let authority = rest.split(['/', '?', '#']).next()?;
     Some(format!("{scheme}://{authority}"))
-}
-
-/// The pages that may hold a page of ours in a frame, as a header has it; `None` for all.
-pub(super) fn frame_ancestors(origins: &Origins) -> Option<HeaderValue> {
-    let sources: Vec<String> = match origins {
-        Origins::Any => return None,
-        Origins::Local => ["http", "https"]
-            .into_iter()
-            .flat_map(|scheme| ["localhost", "127.0.0.1"].map(|host| format!("{scheme}://{host}:*")))
-            .collect(),
-        // There is no way to name an address of IPv6.
-        Origins::Listed(listed) => {
-            listed.iter().map(Origin::to_string).filter(|origin| !origin.contains('[')).collect()
-        }
-    };
-    let header = ["frame-ancestors 'self'".to_owned()].into_iter().chain(sources).collect::<Vec<_>>().join(" ");
-    // Origins hold nothing that a header may not.
-    HeaderValue::from_str(&header).ok()
 }
 
 #[cfg(test)]
@@ -69,6 +53,8 @@ mod tests {
             (&[("origin", "http://evil.example")], false),
             (&[("origin", "http://evil.example"), ("referer", "http://localhost/")], false),
             (&[("sec-fetch-site", "none")], true),
+            (&[("referer", "http://evil.example:5000/")], false),
+            (&[("referer", "http://localhost:8080/")], true),
             (&[("sec-fetch-site", "cross-site")], false),
             (&[("sec-fetch-site", "cross-site"), ("referer", "http://evil.example/x?http://localhost/")], false),
             (&[("sec-fetch-site", "cross-site"), ("referer", "http://localhost:8080/a/b")], true),
@@ -86,16 +72,5 @@ mod tests {
         assert!(may(&Origins::Any, &[("sec-fetch-site", "cross-site")]));
         let listed = Origins::from_list(&["https://admin.example"]).unwrap();
         assert!(may(&listed, &[("sec-fetch-site", "cross-site"), ("referer", "https://admin.example/")]));
-    }
-
-    #[test]
-    fn a_frame_may_be_held_by_pages_that_may_connect() {
-        let header = |origins: &Origins| frame_ancestors(origins).map(|value| value.to_str().unwrap().to_owned());
-        assert_eq!(header(&Origins::Any), None);
-        let local =
-            "frame-ancestors 'self' http://localhost:* http://127.0.0.1:* https://localhost:* https://127.0.0.1:*";
-        assert_eq!(header(&Origins::Local).unwrap(), local);
-        let listed = Origins::from_list(&["https://admin.example", "http://[::1]:80", "http://a:*"]).unwrap();
-        assert_eq!(header(&listed).unwrap(), "frame-ancestors 'self' https://admin.example:443 http://a:*");
     }
 }

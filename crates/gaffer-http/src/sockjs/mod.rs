@@ -42,6 +42,9 @@
 //! | 1011 | the service has panicked |
 //! | 2010 | another connection receives for this session; that one goes on |
 //!
+//! The protocol acknowledges nothing. A request is done with when its answer is handed to the system: if its connection breaks after
+//! that, what was in the answer may be lost, and the session goes on. A websocket ends the session in that case.
+//!
 //! # What it costs
 //!
 //! In each direction some 64 KiB wait, beside one message: who says more waits, a service in [`Session::send`], a client with its

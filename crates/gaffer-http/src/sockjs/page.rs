@@ -11,7 +11,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
-use super::{Options, gate, headers::NOT_CACHED};
+use super::{Options, headers::NOT_CACHED};
 
 /// How long what does not change may be kept: a year.
 pub(super) const LONG: Duration = Duration::from_secs(31_536_000);
@@ -67,8 +67,10 @@ pub(super) fn iframe(options: &Options, headers: &HeaderMap) -> Response {
 </html>
 "#
     );
+    let policy = options.origins.frame_ancestors();
     let mut hasher = DefaultHasher::new(); // Without a random key: the tag outlives this process.
     hasher.write(page.as_bytes());
+    hasher.write(policy.as_ref().map_or(&[], HeaderValue::as_bytes));
     let tag = format!("\"{:016x}\"", hasher.finish());
     let is_known = headers.get(header::IF_NONE_MATCH).is_some_and(|known| known.as_bytes() == tag.as_bytes());
     let mut response = if is_known {
@@ -82,6 +84,6 @@ pub(super) fn iframe(options: &Options, headers: &HeaderMap) -> Response {
     headers.extend(long_lived());
     // Hexadecimal digits in quotes.
     headers.insert(header::ETAG, HeaderValue::from_str(&tag).unwrap_or(HeaderValue::from_static("\"\"")));
-    headers.extend(gate::frame_ancestors(&options.origins).map(|policy| (header::CONTENT_SECURITY_POLICY, policy)));
+    headers.extend(policy.map(|policy| (header::CONTENT_SECURITY_POLICY, policy)));
     response
 }

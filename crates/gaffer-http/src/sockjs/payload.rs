@@ -13,10 +13,13 @@ pub(super) enum Malformed {
     /// There is nothing.
     #[error("Payload expected.")]
     Empty,
-    /// It is no list of texts.
+    /// It is no list of texts, or of absurdly many.
     #[error("Broken JSON encoding.")]
     Broken,
 }
+
+/// The most messages at once. Each costs far more than the three bytes in which an empty one comes.
+const MOST: usize = 16 * 1024;
 
 /// Reads messages: a list of texts, or one text.
 pub(super) fn read(payload: &[u8]) -> Result<Vec<String>, Malformed> {
@@ -46,6 +49,9 @@ impl<'de> Deserialize<'de> for Messages {
             fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Messages, A::Error> {
                 let mut messages = Vec::new();
                 while let Some(Text(text)) = items.next_element()? {
+                    if messages.len() == MOST {
+                        return Err(A::Error::custom("too many messages at once"));
+                    }
                     messages.push(text);
                 }
                 Ok(Messages(messages))
@@ -123,6 +129,9 @@ mod tests {
         ] {
             assert_eq!(read(payload.as_bytes()), Err(error), "{payload}");
         }
+        let empty = |count: usize| format!("[{}]", vec!["\"\""; count].join(","));
+        assert_eq!(read(empty(MOST).as_bytes()).map(|messages| messages.len()), Ok(MOST));
+        assert_eq!(read(empty(MOST + 1).as_bytes()), Err(Malformed::Broken));
         assert_eq!(read(b"[\"\xff\"]").map(|messages| messages.concat()), Ok("\u{FFFD}".to_owned()));
     }
 

@@ -95,6 +95,20 @@ async fn files_are_served_with_their_types() {
 }
 
 #[tokio::test]
+async fn only_pages_that_may_call_may_have_a_site_in_a_frame() {
+    let plugins = Plugins::new();
+    let node = plugins.node();
+    let policy = "frame-ancestors 'self' http://localhost:* http://127.0.0.1:* https://localhost:* https://127.0.0.1:*";
+    for path in ["/_plugin/web/", "/_plugin/web/digits.txt"] {
+        assert_eq!(node.get(path).await.header("content-security-policy"), policy, "{path}");
+    }
+    node.stop().await;
+    let node = Node::with_options(Options { origins: api::Origins::Any, ..plugins.options() });
+    assert_eq!(node.get("/_plugin/web/").await.header("content-security-policy"), "");
+    node.stop().await;
+}
+
+#[tokio::test]
 async fn a_head_is_a_get_without_its_body() {
     let plugins = Plugins::new();
     let node = plugins.node();
@@ -209,7 +223,8 @@ async fn who_knows_a_file_is_spared_it() {
             assert_eq!((answer.status.as_u16(), answer.body.as_str()), (304, ""), "{header:?}");
             assert_eq!((answer.header("etag"), answer.header("cache-control")), (tag.as_str(), "no-cache"));
             assert_eq!(answer.header("content-length"), "10", "that of the file, if any");
-            assert_eq!(names(&answer.headers), ["cache-control", "content-length", "etag", "last-modified"]);
+            let expected = ["cache-control", "content-length", "content-security-policy", "etag", "last-modified"];
+            assert_eq!(names(&answer.headers), expected);
         }
     }
     let other = [("if-none-match", "\"x\""), ("if-modified-since", date.as_str())];

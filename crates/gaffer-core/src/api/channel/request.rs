@@ -66,7 +66,7 @@ pub enum InvalidRequest {
     Name,
     /// The command has no identity.
     #[error(
-        "`data` must have an `identity`, a text or a number of at most {MAX_IDENTITY} bytes, which comes back with the answer"
+        "`data` must have an `identity`, a text of at most {MAX_IDENTITY} bytes or a whole number, which comes back with the answer"
     )]
     Identity,
     /// A subscription that is to begin at a place that does not read.
@@ -190,7 +190,8 @@ impl Command {
     fn read(mut data: Map<String, Value>) -> Result<Self, InvalidRequest> {
         let identity = data.remove("identity").filter(|identity| match identity {
             Value::String(text) => text.len() <= MAX_IDENTITY,
-            Value::Number(_) => true,
+            // Others would not come back as they were.
+            Value::Number(number) => number.is_u64() || number.is_i64(),
             Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => false,
         });
         let name = match data.remove("name") {

@@ -19,12 +19,12 @@ use gaffer_core::api::channel::{
     SubscriptionStart,
 };
 use serde_json::Value;
-use tokio::time::timeout;
+use tokio::{sync::Semaphore, time::timeout};
 use tracing::debug;
 
 use super::{
     command::{self, Command, Progress},
-    opening,
+    opening::{self, Wanted},
     source::{Said, Source},
     topics::{MOST, Topics},
 };
@@ -61,7 +61,9 @@ pub(super) struct Dialogue {
     /// What is done at the moment.
     step: Option<BoxFuture<'static, Step>>,
     sending: FuturesUnordered<BoxFuture<'static, Reply>>,
-    answers: VecDeque<Utf8Bytes>,
+    answers: Answers,
+    /// Of subscriptions that look back.
+    turns: Arc<Semaphore>,
 }
 
 impl Dialogue {
@@ -72,7 +74,8 @@ impl Dialogue {
             topics: Topics::default(),
             step: None,
             sending: FuturesUnordered::new(),
-            answers: VecDeque::new(),
+            answers: Answers::default(),
+            turns: Arc::new(Semaphore::new(opening::LOOKING_BACK)),
         }
     }
 
@@ -80,7 +83,7 @@ impl Dialogue {
     pub(super) async fn hold(mut self) {
         loop {
             let Self { session, topics, step, sending, answers, .. } = &mut self;
-            let listens = step.is_none() && answers.len() < ANSWERS;
+            let listens = step.is_none() && answers.texts.len() < ANSWERS;
             tokio::select! {
                 done = doing(step) => self.done(done),
                 Some(reply) = sending.next() => self.answer(&reply),
@@ -106,7 +109,7 @@ impl Dialogue {
     async fn finish(&mut self) {
         self.topics = Topics::default();
         loop {
-            self.answers.clear();
+            self.answers = Answers::default();
             if self.step.is_some() {
                 let done = doing(&mut self.step).await;
                 self.done(done);
@@ -120,7 +123,7 @@ impl Dialogue {
     }
 
     fn answer(&mut self, reply: &Reply) {
-        self.answers.push_back(reply.to_text().into());
+        self.answers.texts.push_back(reply.to_text().into());
     }
 
     /// Does what a client says, or begins to.
@@ -151,21 +154,24 @@ impl Dialogue {
     }
 
     fn subscribe(&mut self, wanted: Subscribe) {
-        let manager = self.api.manager.clone();
-        if self.topics.again(&wanted.topic) {
+        let (manager, topic) = (self.api.manager.clone(), wanted.topic.clone());
+        let wanted = match Wanted::read(wanted, manager.node()) {
+            Ok(wanted) => wanted,
+            Err(error) => return self.answer(&Reply::NotSubscribed { topic, data: error.failure() }),
+        };
+        if self.topics.again(&topic) {
             let start = SubscriptionStart { run: Some(manager.node().to_owned()), ..SubscriptionStart::default() };
-            self.answer(&Reply::Subscribed { topic: wanted.topic, start });
-            return;
+            return self.answer(&Reply::Subscribed { topic, start });
         }
         if self.topics.is_full() {
             let reason = format!("a connection may have {MOST} topics; open another one");
             let error = ApiError::new(StatusCode::BAD_REQUEST, "too_many_topics", reason);
-            self.answer(&Reply::NotSubscribed { topic: wanted.topic, data: error.failure() });
-            return;
+            return self.answer(&Reply::NotSubscribed { topic, data: error.failure() });
         }
+        let turns = Arc::clone(&self.turns);
         let opening = async move {
-            let topic = wanted.topic.clone();
-            let opened = opening::open(&manager, wanted).await;
+            let topic = wanted.text.clone();
+            let opened = opening::open(&manager, wanted, &turns).await;
             Step::Opened(topic, opened.map(|(source, start)| (Box::new(source), start)))
         };
         self.step = Some(opening.boxed());
@@ -177,6 +183,7 @@ impl Dialogue {
             Step::Opened(topic, Ok((source, start))) => {
                 self.topics.add(&topic, *source);
                 self.answer(&Reply::Subscribed { topic, start });
+                self.answers.hurry();
             }
             Step::Opened(topic, Err(error)) => self.answer(&Reply::NotSubscribed { topic, data: error.failure() }),
             Step::Sending(identity, sending) => {
@@ -219,16 +226,46 @@ enum Next {
     Said(Arc<str>, Said),
 }
 
-/// What is to be sent next, once there is room for it; answers first. `None` if nobody hears it.
-async fn next(session: &Session, answers: &mut VecDeque<Utf8Bytes>, topics: &mut Topics) -> Option<Next> {
+/// Answers that wait to be sent.
+#[derive(Default)]
+struct Answers {
+    texts: VecDeque<Utf8Bytes>,
+    /// So many of them come before anything of a topic: up to the last that grants a subscription.
+    urgent: usize,
+    /// Whether it is the turn of the topics.
+    waits: bool,
+}
+
+impl Answers {
+    /// What is there by now comes before anything of a topic.
+    fn hurry(&mut self) {
+        self.urgent = self.texts.len();
+    }
+
+    fn pop(&mut self) -> Option<Utf8Bytes> {
+        let text = self.texts.pop_front()?;
+        self.urgent = self.urgent.saturating_sub(1);
+        self.waits = true;
+        Some(text)
+    }
+}
+
+/// What is to be sent next, once there is room for it: answers and what topics say take turns. `None` if nobody hears it.
+async fn next(session: &Session, answers: &mut Answers, topics: &mut Topics) -> Option<Next> {
     poll_fn(|cx| {
         if ready!(session.poll_ready(cx)).is_err() {
             return Poll::Ready(None);
         }
-        if let Some(answer) = answers.pop_front() {
-            return Poll::Ready(Some(Next::Answer(answer)));
+        if !answers.waits || answers.urgent > 0 {
+            if let Some(answer) = answers.pop() {
+                return Poll::Ready(Some(Next::Answer(answer)));
+            }
         }
-        topics.poll_said(cx).map(|(topic, said)| Some(Next::Said(topic, said)))
+        if let Poll::Ready((topic, said)) = topics.poll_said(cx) {
+            answers.waits = false;
+            return Poll::Ready(Some(Next::Said(topic, said)));
+        }
+        answers.pop().map_or(Poll::Pending, |answer| Poll::Ready(Some(Next::Answer(answer))))
     })
     .await
 }

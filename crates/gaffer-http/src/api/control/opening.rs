@@ -13,35 +13,63 @@ use gaffer_core::{
     supervisor::Refusal,
 };
 
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
 use super::source::{About, OutputSource, Source};
 use crate::{
     api::ApiError,
     feed::{FeedId, Utf8Splitter},
 };
 
-/// Subscribes to a topic.
-pub(super) async fn open(manager: &Manager, wanted: Subscribe) -> Result<(Source, SubscriptionStart), ApiError> {
-    let topic: Topic = wanted.topic.parse().map_err(|error: InvalidTopic| {
-        let code = if matches!(error, InvalidTopic::Unknown(_)) { "invalid_topic" } else { "bad_value" };
-        ApiError::new(StatusCode::BAD_REQUEST, code, error)
-    })?;
-    let beginning = Beginning::of(&wanted, manager.node())?;
-    if let (Some(pid), Some(run)) = (process_of(&topic), &beginning.other_run) {
-        let reason = format!("process {pid} was one of the run {run} of this node, which has been started anew since");
-        return Err(ApiError::new(StatusCode::NOT_FOUND, "not_found", reason));
+/// The most subscriptions of one client that have something to tell of the past: each holds it until it is told.
+pub(super) const LOOKING_BACK: usize = 8;
+
+/// A topic that is one, and where the subscription is to begin.
+pub(super) struct Wanted {
+    /// The topic, as the client wrote it.
+    pub(super) text: String,
+    topic: Topic,
+    beginning: Beginning,
+}
+
+impl Wanted {
+    /// Reads what a client wants of a node of this run.
+    pub(super) fn read(wanted: Subscribe, node: &str) -> Result<Self, ApiError> {
+        let topic: Topic = wanted.topic.parse().map_err(|error: InvalidTopic| {
+            let code = if matches!(error, InvalidTopic::Unknown(_)) { "invalid_topic" } else { "bad_value" };
+            ApiError::new(StatusCode::BAD_REQUEST, code, error)
+        })?;
+        let beginning = Beginning::of(&wanted, node)?;
+        if let (Some(pid), Some(run)) = (process_of(&topic), &beginning.other_run) {
+            let reason =
+                format!("process {pid} was one of the run {run} of this node, which has been started anew since");
+            return Err(ApiError::new(StatusCode::NOT_FOUND, "not_found", reason));
+        }
+        Ok(Self { text: wanted.topic, topic, beginning })
     }
+}
+
+/// Subscribes to a topic. Waits for its turn if it is to look back: `turns` are given back when all of the past is told.
+pub(super) async fn open(
+    manager: &Manager,
+    wanted: Wanted,
+    turns: &Arc<Semaphore>,
+) -> Result<(Source, SubscriptionStart), ApiError> {
+    let Wanted { text, topic, beginning } = wanted;
+    // It is never closed.
+    let turn = if beginning.looks_back() { turns.clone().acquire_owned().await.ok() } else { None };
     let mut start = SubscriptionStart { run: Some(manager.node().to_owned()), ..SubscriptionStart::default() };
     let about = match topic {
-        Topic::Events(pattern) => events(manager, &pattern, &beginning, &mut start).await?,
+        Topic::Events(pattern) => events(manager, &pattern, &beginning, turn, &mut start).await?,
         Topic::Job(job) => {
             manager.get(&job).await?;
-            events(manager, &Pattern::Job(job, None), &beginning, &mut start).await?
+            events(manager, &Pattern::Job(job, None), &beginning, turn, &mut start).await?
         }
-        Topic::Process(pid) => events(manager, &Pattern::Process(pid, None), &beginning, &mut start).await?,
+        Topic::Process(pid) => events(manager, &Pattern::Process(pid, None), &beginning, turn, &mut start).await?,
         Topic::Stats(target) => stats(manager, target).await?,
         Topic::Stream { pid, label } => output(manager, pid, label.as_ref(), &beginning, &mut start).await?,
     };
-    Ok((Source::new(&wanted.topic, manager.node().into(), about), start))
+    Ok((Source::new(&text, manager.node().into(), about), start))
 }
 
 /// The process that a topic is about.
@@ -58,6 +86,8 @@ fn process_of(topic: &Topic) -> Option<ProcessId> {
 /// Where a subscription is to begin.
 struct Beginning {
     history: usize,
+    /// Whether the client says what it saw last.
+    resumes: bool,
     /// What was seen last, in this run.
     after: Option<u64>,
     /// The run that the client knows, if it is not this one.
@@ -71,15 +101,16 @@ impl Beginning {
             after.parse::<FeedId>().map_err(|()| invalid())
         });
         let after = after.transpose()?;
-        let run = wanted.run.as_deref().or(after.as_ref().map(|id| &*id.incarnation));
-        let other_run = run.filter(|run| *run != node).map(str::to_owned);
-        let here = after.filter(|id| *id.incarnation == *node);
-        Ok(Self { history: wanted.history.unwrap_or(0), after: here.map(|id| id.number), other_run })
+        let known = [wanted.run.as_deref(), after.as_ref().map(|id| &*id.incarnation)];
+        let other_run = known.into_iter().flatten().find(|run| *run != node).map(str::to_owned);
+        let resumes = after.is_some();
+        let here = after.filter(|_| other_run.is_none()).map(|id| id.number);
+        Ok(Self { history: wanted.history.unwrap_or(0), resumes, after: here, other_run })
     }
 
     /// Whether the client wants something that is over.
     fn looks_back(&self) -> bool {
-        self.history > 0 || self.after.is_some()
+        self.history > 0 || self.resumes
     }
 }
 
@@ -87,33 +118,32 @@ async fn events(
     manager: &Manager,
     pattern: &Pattern,
     beginning: &Beginning,
+    turn: Option<OwnedSemaphorePermit>,
     start: &mut SubscriptionStart,
 ) -> Result<About, ApiError> {
-    let from = match (beginning.after, &beginning.other_run) {
-        (Some(id), _) => EventStart::After(id),
-        // What the client knows means nothing here: it gets all that is kept.
-        (None, Some(_)) => EventStart::Last(usize::MAX),
-        (None, None) if beginning.history == 0 => EventStart::Now,
-        (None, None) => EventStart::Last(beginning.history),
+    let from = match beginning.after {
+        Some(id) => EventStart::After(id),
+        // What the client saw means nothing here: it gets all that is kept.
+        None if beginning.resumes => EventStart::Last(usize::MAX),
+        None if beginning.history == 0 => EventStart::Now,
+        None => EventStart::Last(beginning.history),
     };
+    let mut exit = None;
     let mut subscription = manager.subscribe_from(pattern, from);
-    let of_process = match pattern {
-        Pattern::Process(pid, _) => {
-            // After the subscription, so that an exit in between is not missed.
-            subscription = if is_active(manager, *pid).await? {
-                subscription
-            } else if beginning.looks_back() {
-                EventSubscription::kept_only(subscription)
-            } else {
+    if let Pattern::Process(pid, _) = pattern {
+        // Before the look, so that no exit is missed after it.
+        exit = Some(manager.subscribe_once(&Pattern::Process(*pid, Some(EventKind::Exit))));
+        if !is_active(manager, *pid).await? {
+            let mut kept = manager.subscribe_from(&Pattern::Process(*pid, None), EventStart::Last(1)).kept_only();
+            if !beginning.looks_back() || kept.try_recv().is_none() {
                 return Err(ManagerError::from(Refusal::UnknownProcess(*pid)).into());
-            };
-            true
+            }
+            subscription = EventSubscription::kept_only(subscription);
         }
-        Pattern::All | Pattern::Kind(_) | Pattern::Jobs | Pattern::Session(_) | Pattern::Job(..) => false,
-    };
+    }
     start.after = Some(id(manager, subscription.after()));
-    start.gap = beginning.other_run.is_some() || (beginning.after.is_some() && subscription.has_gap());
-    Ok(About::Events { subscription, of_process })
+    start.gap = beginning.resumes && (beginning.other_run.is_some() || subscription.has_gap());
+    Ok(About::Events { subscription, exit, turn })
 }
 
 async fn is_active(manager: &Manager, pid: ProcessId) -> Result<bool, ManagerError> {

@@ -16,6 +16,8 @@ use gaffer_core::{
     streams::{Chunk, OutputSubscription},
 };
 
+use tokio::sync::OwnedSemaphorePermit;
+
 use crate::{feed::Utf8Splitter, ws::Utf8Bytes};
 
 /// Something that a topic has to say.
@@ -40,17 +42,21 @@ pub(super) struct Source {
     waiting: VecDeque<Said>,
 }
 
+type Exit = Subscription<Arc<Notification>>;
+
 /// What it is about.
 pub(super) enum About {
     Events {
         subscription: EventSubscription,
-        /// Whether they are one process's, after whose exit nothing comes.
-        of_process: bool,
+        /// If they are one process's: its exit, after which nothing comes.
+        exit: Option<Exit>,
+        /// Held until all of the past is told.
+        turn: Option<OwnedSemaphorePermit>,
     },
     Stats {
         updates: StatsSubscription,
         /// The exit of the process, if it is one's.
-        exit: Option<Subscription<Arc<Notification>>>,
+        exit: Option<Exit>,
     },
     Output(Box<OutputSource>),
 }
@@ -103,16 +109,25 @@ impl Source {
     fn poll_about(&mut self, cx: &mut Context<'_>) -> Poll<Option<Said>> {
         let Some(mut about) = self.about.take() else { return Poll::Ready(Some(Said::Ended)) };
         let polled = match &mut about {
-            About::Events { subscription, of_process } => subscription.poll_recv(cx).map(|delivery| match delivery {
-                Some(Delivery::Item(told)) => {
-                    let is_last = *of_process && told.event().kind == EventKind::Exit;
-                    Turn { said: Some(Said::Message(self.event(&told))), is_over: is_last }
+            About::Events { subscription, exit, turn } => {
+                let delivery = subscription.poll_recv(cx);
+                if !subscription.looks_back() {
+                    *turn = None;
                 }
-                Some(Delivery::Lagged(lost)) => Turn::of(Said::Lagged(lost)),
-                None => Turn::OVER,
-            }),
+                match delivery {
+                    Poll::Ready(Some(Delivery::Item(told))) => Poll::Ready(Turn {
+                        said: Some(Said::Message(self.event(&told))),
+                        is_over: exit.is_some() && told.event().kind == EventKind::Exit,
+                    }),
+                    Poll::Ready(Some(Delivery::Lagged(lost))) => Poll::Ready(Turn::of(Said::Lagged(lost))),
+                    Poll::Ready(None) => Poll::Ready(Turn::OVER),
+                    // An exit that is not wanted, or was lost.
+                    Poll::Pending if is_over(exit, cx) => Poll::Ready(Turn::OVER),
+                    Poll::Pending => Poll::Pending,
+                }
+            }
             About::Stats { updates, exit } => {
-                if exit.as_mut().is_some_and(|exit| exit.poll_recv(cx).is_ready()) {
+                if is_over(exit, cx) {
                     Poll::Ready(Turn::OVER)
                 } else {
                     updates.poll_recv(cx).map(|delivery| match delivery {
@@ -164,6 +179,11 @@ impl Source {
             }
         }
     }
+}
+
+/// Whether it is about a process, and that has ended.
+fn is_over(exit: &mut Option<Exit>, cx: &mut Context<'_>) -> bool {
+    exit.as_mut().is_some_and(|exit| exit.poll_recv(cx).is_ready())
 }
 
 /// One step of what a topic is about.

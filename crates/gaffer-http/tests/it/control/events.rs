@@ -175,6 +175,43 @@ async fn who_comes_back_goes_on_behind_what_it_saw() {
 }
 
 #[tokio::test]
+async fn what_a_client_knows_of_another_run_is_never_taken_for_this_one() {
+    let node = Listening::start().await;
+    node.load(idle("web")).await;
+    let mut line = Line::open(&node).await;
+    let run = line.subscribe("STATS:1").await["run"].clone();
+    // The run alone says whose a pid is, and nothing about where to begin.
+    let answer = line.subscribe_with(json!({"topic": "EVENTS:load", "run": "another"})).await;
+    assert_eq!(answer.get("gap"), None);
+    // An id of another run is that, whatever else is said.
+    let answer = line.subscribe_with(json!({"topic": "EVENTS:start", "after": "another-5", "run": run})).await;
+    assert_eq!(answer["gap"], true);
+    assert_eq!(line.next_of("gaffer:event").await["data"]["event"], "start");
+    // Also of what is subscribed to already.
+    for data in [json!({"topic": "STATS:1", "after": "another-5"}), json!({"topic": "STATS:1", "run": "another"})] {
+        assert_eq!(line.not_subscribed(data).await, is(404, "not_found"));
+    }
+    assert_eq!(line.not_subscribed(json!({"topic": "STATS:1", "after": "nonsense"})).await, is(400, "bad_value"));
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn one_kind_of_event_of_a_process_ends_with_the_process_too() {
+    let node = Listening::start().await;
+    node.load(idle("web")).await;
+    let mut line = Line::open(&node).await;
+    line.subscribe("EVENTS:proc.1.stop_pid").await;
+    line.done("stop_process", json!([1])).await;
+    assert_eq!(line.next_of("gaffer:event").await["data"]["event"], "proc.1.stop_process");
+    assert_eq!(line.next_of("gaffer:subscription_end").await["topic"], "EVENTS:proc.1.stop_pid");
+    // One that never was is none, however far it is looked back.
+    for topic in ["PROCESS:99", "EVENTS:proc.99.exit"] {
+        assert_eq!(line.not_subscribed(json!({"topic": topic, "history": 9})).await, is(404, "not_found"));
+    }
+    node.stop().await;
+}
+
+#[tokio::test]
 async fn what_cannot_be_subscribed_to_is_refused() {
     let node = Listening::start().await;
     node.load(idle("web")).await;

@@ -61,6 +61,61 @@ async fn who_does_not_read_is_told_what_it_lost_and_holds_up_nobody() {
     node.stop().await;
 }
 
+/// Topics that tell the same under names of their own.
+fn spellings(count: usize) -> impl Iterator<Item = String> {
+    (0..count).map(|number| {
+        let letters = "EVENTS".chars().enumerate();
+        let spell = |(place, letter): (usize, char)| {
+            if number >> place & 1 == 1 { letter.to_ascii_lowercase() } else { letter }
+        };
+        letters.map(spell).collect()
+    })
+}
+
+#[tokio::test]
+async fn the_past_is_asked_for_as_often_as_it_is_taken() {
+    let node = Listening::start().await;
+    node.load(idle("web")).await;
+    let mut line = Line::open(&node).await;
+    // Far more than may look back at once: each has its turn when another one was told.
+    for topic in spellings(60) {
+        line.say(json!({"event": "SUB", "data": {"topic": topic, "history": 6}})).await;
+    }
+    let (mut granted, mut told) = (0, 0);
+    while granted < 60 || told < 60 * 6 {
+        match line.next().await["event"].as_str().unwrap() {
+            "gaffer:subscription_success" => granted += 1,
+            "gaffer:event" => told += 1,
+            other => panic!("{other}"),
+        }
+    }
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn who_asks_without_a_pause_is_told_of_events_all_the_same() {
+    let node = Listening::start().await;
+    node.load(idle("web")).await;
+    let mut line = Line::open(&node).await;
+    line.subscribe("STATS:1").await;
+    let (mut answers, mut stats) = (0, 0);
+    // More is asked whenever something was answered, so that there is always something to hear.
+    for _ in 0..64 {
+        line.say(json!({"event": "UNSUB", "data": {"topic": "EVENTS"}})).await;
+    }
+    while stats < 20 {
+        match line.next().await["event"].as_str().unwrap() {
+            "gaffer:event" => stats += 1,
+            _ => {
+                answers += 1;
+                line.say(json!({"event": "UNSUB", "data": {"topic": "EVENTS"}})).await;
+            }
+        }
+    }
+    assert!(answers > 0);
+    node.stop().await;
+}
+
 #[tokio::test]
 async fn a_message_that_is_too_large_is_refused_as_on_every_websocket() {
     let node = Listening::start().await;
