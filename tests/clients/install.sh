@@ -135,14 +135,16 @@ is_node() {
 
 install_chromium() {
     local log=$folder/chromium.log
-    if command -v chromium >/dev/null; then
+    # One whose installation was cut off is on the PATH, too.
+    if bounded chromium --version >/dev/null 2>&1; then
         return
     fi
     if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
         missing "chromium: it is not on the PATH"
     elif (
         export DEBIAN_FRONTEND=noninteractive
-        bounded apt-get update && bounded apt-get install --yes --no-install-recommends chromium fonts-dejavu-core
+        # Without a bound of its own: what is cut off half installed is worse than what takes long.
+        bounded apt-get update && apt-get install --yes --no-install-recommends chromium fonts-dejavu-core </dev/null
     ) >"$log" 2>&1; then
         echo "installed: chromium (Debian's package)"
     else

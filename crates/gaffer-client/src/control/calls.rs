@@ -238,7 +238,7 @@ impl Control {
     }
 
     /// Writes a text to a process as it is: to its input, or to the extra pipe of this label. Answers once the process's pipe has taken
-    /// all, which holds up no other command. What a process may take longer to read than a call may take, and what is no text, goes through
+    /// all; the node holds up no other command for that, but 64 that wait are as many as there may be. What a process may take longer to read than a call may take, and what is no text, goes through
     /// a [`Channel`](crate::Channel).
     ///
     /// # Errors

@@ -42,6 +42,14 @@ pub(super) fn call(client: &Client) -> Call {
     client.get(&["channel", "websocket"])
 }
 
+/// The largest answer that is read, as over HTTP: a job may be as large as its configuration.
+const MAX_ANSWER: usize = 64 * 1024 * 1024;
+
+/// Opens a connection.
+pub(super) async fn open(call: Call) -> Result<Socket, Error> {
+    Socket::open_for(call, MAX_ANSWER).await
+}
+
 impl Desk {
     /// Takes in the next wish.
     async fn turn(&mut self) {
@@ -136,7 +144,7 @@ impl Link {
             let (pause, call) = (self.backoff.pause(dice()), call(&self.client));
             let opened = async {
                 sleep(pause).await;
-                Socket::open(call).await
+                open(call).await
             };
             let opened = tokio::select! {
                 opened = opened => opened,

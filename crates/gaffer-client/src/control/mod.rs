@@ -56,7 +56,7 @@ pub use self::{
     item::{ControlItem, StreamText},
     subscription::Subscription,
 };
-use crate::{Cause, Client, Error, StatsSample, websocket::Socket};
+use crate::{Cause, Client, Error, StatsSample};
 
 /// How a [`Control`] is asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -89,7 +89,8 @@ pub struct SubscribeOptions {
 ///
 /// A connection on which nothing comes for 90 s, not even an answer to the questions of the last 60 s, counts as lost.
 ///
-/// It ends for good, and everything on it with the same error, when the node refuses it, does not speak the protocol, or cannot be trusted.
+/// It ends for good, and all subscriptions with the same error, when the node refuses it, does not speak the protocol, or cannot be
+/// trusted. Commands on the way end as interrupted then.
 ///
 /// ```no_run
 /// use futures_util::StreamExt;
@@ -130,11 +131,11 @@ struct Shared {
     /// Why there will be no connection again.
     end: Arc<OnceLock<Error>>,
     last_identity: AtomicU64,
-    /// How many may wait for an answer.
+    /// How many commands may wait for an answer.
     places: Semaphore,
 }
 
-/// The most that waits for an answer. A node carries out one command after the other, so more on the way would bring nothing forward;
+/// The most commands that wait for an answer. A node carries out one command after the other, so more on the way would bring nothing forward;
 /// and each may have a megabyte.
 const MOST_UNANSWERED: usize = 64;
 
@@ -144,9 +145,8 @@ impl Client {
     /// # Errors
     /// As every call; nodes before gaffer 0.5 do not know it (404).
     pub async fn control(&self, options: &ControlOptions) -> Result<Control, Error> {
-        let socket = Socket::open(link::call(self)).await?;
+        let socket = link::open(link::call(self)).await?;
         let (bell, end) = <(Arc<Notify>, Arc<OnceLock<Error>>)>::default();
-        // As many as may ask, so that none of them waits for a place here.
         let (asks, asked) = mpsc::channel(MOST_UNANSWERED);
         let link = Link::new(self, options.resume, asked, Arc::clone(&bell), Arc::clone(&end));
         tokio::spawn(link.run(socket));
@@ -256,7 +256,7 @@ impl Control {
     /// # Errors
     /// [`Error::Refused`] when the node says no. [`Error::Interrupted`] when the connection is lost, or the time is over, before the
     /// answer: whether it was carried out is not known. [`Error::Unreachable`] when it could not be sent in time, or the connection has
-    /// ended for good: nothing was done. [`Error::Unsendable`] when it would have more than 1 MiB.
+    /// ended for good: nothing was done. [`Error::Unsendable`] when it would have more than 1 MiB, or is nested too deeply to be read.
     ///
     /// # Cancel safety
     /// If this is dropped, the command may have been sent, and is carried out then.
@@ -269,10 +269,19 @@ impl Control {
             let problem = format!("it has more than {} MiB", MAX_MESSAGE / 1024 / 1024);
             return Err(Error::Unsendable { call, problem });
         }
+        // What a node does not understand would be the end of the connection, for everybody on it.
+        if let Err(invalid) = Request::read(&text) {
+            return Err(Error::Unsendable { call, problem: invalid.to_string() });
+        }
         let (answer, answered) = oneshot::channel();
         let claim = Claim::default();
         let order = Order { identity, text, call: call.clone(), claim: claim.clone(), answer };
-        match timeout(self.patience(), self.ask(Ask::Command(order), answered, &call)).await {
+        let asking = async {
+            // It is never closed.
+            let _place = self.shared.places.acquire().await;
+            self.ask(Ask::Command(order), answered, &call).await
+        };
+        match timeout(self.patience(), asking).await {
             Ok(answer) => answer,
             Err(_) if claim.take() => {
                 let (endpoint, cause) = (self.endpoint().clone(), Cause::Timeout(self.patience()));
@@ -284,8 +293,6 @@ impl Control {
 
     /// Asks for something, and waits for the answer.
     async fn ask<T>(&self, ask: Ask, answer: oneshot::Receiver<Result<T, Error>>, call: &str) -> Result<T, Error> {
-        // It is never closed.
-        let _place = self.shared.places.acquire().await;
         if self.asks.send(ask).await.is_err() {
             return Err(self.over(call));
         }

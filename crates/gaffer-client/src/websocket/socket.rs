@@ -104,6 +104,11 @@ pub(crate) struct Socket {
 impl Socket {
     /// Opens it. Once this returns, the node has not refused it: it answers no ping before it has told why it does.
     pub(crate) async fn open(call: Call) -> Result<Self, Error> {
+        Self::open_for(call, MAX_MESSAGE).await
+    }
+
+    /// As [`open`](Self::open), for messages of at most so many bytes.
+    pub(crate) async fn open_for(call: Call, largest: usize) -> Result<Self, Error> {
         let (client, what) = (call.client().clone(), call.what().to_owned());
         let key = generate_key();
         let answer = call.with(|request| {
@@ -122,7 +127,7 @@ impl Socket {
         }
         let upgraded = answer.upgrade().await;
         let upgraded = upgraded.map_err(|error| client.interrupted(&what, Cause::Transport(Arc::new(error))))?;
-        let config = WebSocketConfig::default().max_message_size(Some(MAX_MESSAGE)).max_frame_size(Some(MAX_MESSAGE));
+        let config = WebSocketConfig::default().max_message_size(Some(largest)).max_frame_size(Some(largest));
         let mut socket = Self {
             stream: WebSocketStream::from_raw_socket(upgraded, Role::Client, Some(config)).await,
             client,

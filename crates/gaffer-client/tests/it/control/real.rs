@@ -148,15 +148,52 @@ async fn what_a_node_refuses_it_explains() {
 async fn a_connection_has_so_many_topics_and_no_more() {
     let (_daemon, control) = connected().await;
     let mut subscriptions = Vec::new();
-    let error = loop {
-        match control.watch(&pattern(&format!("job.s{}", subscriptions.len())), &NOW).await {
-            Ok(subscription) => subscriptions.push(subscription),
-            Err(error) => break error,
-        }
-    };
-    assert_eq!((subscriptions.len(), status(&error)), (256, Some(400)), "{error:?}");
+    for number in 0..256 {
+        subscriptions.push(control.watch(&pattern(&format!("job.s{number}")), &NOW).await.unwrap());
+    }
+    let error = control.watch(&pattern("job.other"), &NOW).await.unwrap_err();
+    assert_eq!(status(&error), Some(400), "{error:?}");
     subscriptions.pop();
     control.watch(&pattern("job.other"), &NOW).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_command_that_no_node_could_read_is_not_sent() {
+    let (_daemon, control) = connected().await;
+    let mut nested = serde_json::Value::Null;
+    for _ in 0..200 {
+        nested = vec![nested].into();
+    }
+    let error = control.command("jobs", vec![nested], Default::default()).await.unwrap_err();
+    assert!(matches!(error, Error::Unsendable { .. }), "{error:?}");
+    control.command("jobs", Vec::new(), Default::default()).await.expect("the connection is as good as before");
+}
+
+#[tokio::test]
+async fn a_job_may_be_larger_than_a_message() {
+    let (daemon, control) = connected().await;
+    // As large as a body may be: with all else there is to say of it, it is more than a message may have.
+    let value = "x".repeat(1024 * 1024 - 100);
+    daemon.post_body("/processes", format!(r#"{{"name":"large","cmd":"true","start":false,"env":{{"W":"{value}"}}}}"#));
+    let info = control.command("info", vec!["large".into()], Default::default()).await.unwrap();
+    assert_eq!(info["info"]["config"]["env"]["W"], value);
+}
+
+#[tokio::test]
+async fn subscriptions_do_not_wait_for_commands() {
+    let (daemon, control) = connected().await;
+    daemon.post_body("/processes", r#"{"name": "deaf", "cmd": "sleep 1000", "redirect_input": true}"#);
+    let deaf = pid(&daemon, "deaf");
+    let waiting: Vec<_> = (0..64)
+        .map(|_| {
+            let control = control.clone();
+            tokio::spawn(async move { control.send(deaf, None, &"x".repeat(100_000)).await })
+        })
+        .collect();
+    soon("it is subscribed", control.watch(&pattern("job.default"), &NOW)).await.unwrap();
+    for sending in waiting {
+        sending.abort();
+    }
 }
 
 #[tokio::test]
