@@ -112,13 +112,15 @@ pub fn router(manager: Manager, options: Options, lifetime: Lifetime) -> Router 
         .method_not_allowed_fallback(frame::no_method)
         .layer(Extension(openapi::Document::new(document)))
         .with_state(api);
+    let cors = middleware::from_fn_with_state(Arc::new(options.origins), cors::cors);
     let all = if options.routes.has_routes() {
-        options.routes.method_not_allowed_fallback(frame::no_method).fallback_service(ours)
+        // One after the other, as they may have routes in common.
+        let theirs = options.routes.method_not_allowed_fallback(frame::no_method);
+        channel.fallback_service(theirs.fallback_service(ours).layer(cors))
     } else {
-        ours
+        ours.layer(cors).merge(channel)
     };
-    let all = all.layer(middleware::from_fn_with_state(Arc::new(options.origins), cors::cors));
-    channel.fallback_service(all).layer(middleware::from_fn(frame::frame))
+    all.layer(middleware::from_fn(frame::frame))
 }
 
 /// Every call, with its description.
