@@ -256,10 +256,10 @@ async fn next(session: &Session, answers: &mut Answers, topics: &mut Topics) -> 
         if ready!(session.poll_ready(cx)).is_err() {
             return Poll::Ready(None);
         }
-        if !answers.waits || answers.urgent > 0 {
-            if let Some(answer) = answers.pop() {
-                return Poll::Ready(Some(Next::Answer(answer)));
-            }
+        if (!answers.waits || answers.urgent > 0)
+            && let Some(answer) = answers.pop()
+        {
+            return Poll::Ready(Some(Next::Answer(answer)));
         }
         if let Poll::Ready((topic, said)) = topics.poll_said(cx) {
             answers.waits = false;
