@@ -13,7 +13,7 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 
-use super::{frame::Frame, session::SessionOver};
+use super::frame::Frame;
 use crate::ws::{Close, Utf8Bytes};
 
 /// From so many waiting bytes on, whoever says more waits: in each direction. Enough to keep a connection busy between two turns, and
@@ -25,6 +25,11 @@ const KEPT: usize = 256;
 
 /// What a message costs beside its bytes.
 const OVERHEAD: usize = 32;
+
+/// The client is gone, or the session was closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the session is over")]
+pub struct SessionOver;
 
 /// A session, seen from between its two ends.
 #[derive(Debug, Default)]

@@ -1,13 +1,26 @@
 //! Headers that answers of many paths have.
 
+use std::time::{Duration, SystemTime};
+
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
-use super::page::{LONG, long_lived};
+/// How long what does not change may be kept: a year.
+const LONG: Duration = Duration::from_secs(31_536_000);
 
 /// What must not be kept anywhere.
 pub(super) const NOT_CACHED: (HeaderName, HeaderValue) =
     (header::CACHE_CONTROL, HeaderValue::from_static("no-store, no-cache, no-transform, must-revalidate, max-age=0"));
+
+/// Headers of what may be kept for long.
+pub(super) fn long_lived() -> [(HeaderName, HeaderValue); 2] {
+    let expires = httpdate::fmt_http_date(SystemTime::now() + LONG);
+    [
+        (header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=31536000")),
+        // A date is nothing but letters, digits, spaces and colons.
+        (header::EXPIRES, HeaderValue::from_str(&expires).unwrap_or(HeaderValue::from_static("0"))),
+    ]
+}
 
 /// Tells a browser that the page which asks may read the answer. Whether it may was asked before.
 pub(super) fn share(response: &mut Response, asked: &HeaderMap) {

@@ -68,9 +68,10 @@ mod server;
 mod session;
 mod transport;
 
+pub use conversation::SessionOver;
 pub use options::Options;
 pub use server::router;
-pub use session::{Service, Session, SessionOver};
+pub use session::{Service, Session};
 
 #[cfg(test)]
 mod tests;

@@ -2,7 +2,7 @@
 
 use std::{
     hash::{BuildHasher, DefaultHasher, Hasher, RandomState},
-    time::{Duration, SystemTime},
+    time::SystemTime,
 };
 
 use axum::{
@@ -11,10 +11,10 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
-use super::{Options, headers::NOT_CACHED};
-
-/// How long what does not change may be kept: a year.
-pub(super) const LONG: Duration = Duration::from_secs(31_536_000);
+use super::{
+    Options,
+    headers::{NOT_CACHED, long_lived},
+};
 
 /// The page of a service itself.
 pub(super) fn greeting() -> Response {
@@ -31,16 +31,6 @@ pub(super) fn info(options: &Options) -> Response {
     );
     let content_type = (header::CONTENT_TYPE, HeaderValue::from_static("application/json; charset=UTF-8"));
     ([content_type, NOT_CACHED], body).into_response()
-}
-
-/// Headers of what may be kept for long.
-pub(super) fn long_lived() -> [(header::HeaderName, HeaderValue); 2] {
-    let expires = httpdate::fmt_http_date(SystemTime::now() + LONG);
-    [
-        (header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=31536000")),
-        // A date is nothing but letters, digits, spaces and colons.
-        (header::EXPIRES, HeaderValue::from_str(&expires).unwrap_or(HeaderValue::from_static("0"))),
-    ]
 }
 
 /// The page in a frame, through which browsers of old connect to another server than their page's.

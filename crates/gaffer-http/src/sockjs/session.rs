@@ -7,7 +7,7 @@ use std::{
     task::{Context, Poll},
 };
 
-use super::conversation::Conversation;
+use super::conversation::{Conversation, SessionOver};
 use crate::ws::{Close, Utf8Bytes};
 
 /// What is served: for each session a future that speaks on it.
@@ -28,11 +28,6 @@ where
         self(session)
     }
 }
-
-/// The client is gone, or the session was closed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the session is over")]
-pub struct SessionOver;
 
 /// One session with a client, over whatever transport that has chosen, and over one connection after the other.
 ///
