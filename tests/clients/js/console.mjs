@@ -61,8 +61,6 @@ async function use(page) {
   await page.evaluate(() => fetch("/processes/guest", {method: "DELETE"}));
   await job("guest").waitFor({state: "detached"});
 
-  await begin(page, job);
-
   await job("shop.web").getByRole("button").click();
   await see("job-name", /^shop\.web$/);
   await output("GET /").waitFor();
@@ -85,26 +83,46 @@ async function use(page) {
   // An address that somebody has typed.
   await page.evaluate(() => (location.hash = "#100%"));
   await page.getByText("There is no job 100%.").waitFor();
+
+  await begin(page, job);
 }
 
-/** A page that begins under difficulties: at first the node does not tell its jobs, and then what it tells is old. */
+/** The node does not tell its jobs at first; and what it tells then is old, as much happens while it is asked. */
 async function begin(page, job) {
-  let asked = 0;
-  await page.route("**/status", async (route) => {
-    asked += 1;
-    if (asked === 1) return route.fulfill({status: 503, contentType: "application/json", body: '{"reason": "the node is busy"}'});
-    if (asked > 2) return route.continue();
-    const response = await route.fetch();
-    await page.evaluate((body) => fetch("/processes", {method: "POST", body: JSON.stringify(body)}), {name: "guest-2", cmd: "sleep 1000"});
-    await page.locator('#events li[data-job="guest-2"][data-event="spawn"]').waitFor();
-    return route.fulfill({response});
+  const call = (method, path, body) =>
+    page.evaluate(([path, options]) => fetch(path, options).then(() => {}), [path, {method, body: body && JSON.stringify(body)}]);
+  const answers = [
+    (route) => route.fulfill({status: 503, contentType: "application/json", body: '{"reason": "the node is busy"}'}),
+    async (route) => {
+      const response = await route.fetch();
+      await call("POST", "/processes", {name: "guest-2", cmd: "sleep 1000"});
+      await page.locator('#events li[data-job="guest-2"][data-event="spawn"]').waitFor();
+      return route.fulfill({response});
+    },
+  ];
+  await page.route("**/status", (route) => (answers.shift() ?? ((other) => other.continue()))(route));
+  let socket;
+  await page.routeWebSocket(/channel/, (opened) => {
+    socket = opened;
+    socket.connectToServer();
   });
   await page.reload();
   await page.getByText("the node is busy").waitFor();
   await job("guest-2").getByText("1/1").waitFor();
-  await page.unroute("**/status");
-  await page.evaluate(() => fetch("/processes/guest-2", {method: "DELETE"}));
-  await job("guest-2").waitFor({state: "detached"});
+
+  // After a connection that was lost, too.
+  const again = new Promise((resolve) => {
+    answers.push(async (route) => {
+      const response = await route.fetch();
+      await call("DELETE", "/processes/guest-2");
+      await job("guest-2").waitFor({state: "detached"});
+      answers.push((next) => resolve(next.continue()));
+      return route.fulfill({response});
+    });
+  });
+  await socket.close();
+  await again;
+  if (await job("guest-2").count()) throw new Error("an old answer brought back a job that has gone");
 }
 
 await run(() =>

@@ -10,6 +10,8 @@ const TELL_FIGURES = 1000;
 const CURVE = 40;
 /** How soon the node is asked again that did not tell its jobs, in milliseconds. */
 const RETRY = 2000;
+/** How long an answer is waited for: where a connection is dead, there will be none. */
+const PATIENCE = 15_000;
 /** So many looks at all jobs may come too late in a row, before such a one is taken for what it is. */
 const MOST_LATE = 5;
 
@@ -117,7 +119,7 @@ export class Node extends EventTarget {
 
   /** Asks the node over HTTP. */
   async get(path) {
-    const answer = await fetch(new URL(path, this.#base)).catch(() => {
+    const answer = await fetch(new URL(path, this.#base), {signal: AbortSignal.timeout(PATIENCE)}).catch(() => {
       throw new Error("the node cannot be reached");
     });
     // What stands between the node and us may answer otherwise.
