@@ -18,12 +18,15 @@ async function use(page) {
   await see("connection", /^connected$/);
   await see("cpu", /%/);
 
-  // A job that is started.
-  await job("greeter").getByRole("button").click();
+  // A job that is started. Whoever uses the keyboard stays where they are.
+  await job("greeter").getByRole("button", {name: "stopped"}).click();
   await see("job-name", /^greeter$/);
   await see("job-state", /^stopped$/);
-  await page.getByTestId("start").click();
+  await see("cpu", /^–$/);
+  await page.getByTestId("start").press("Enter");
   await see("job-state", /^running$/);
+  const focused = await page.evaluate(() => document.activeElement.dataset.testid);
+  if (focused !== "start") throw new Error(`the focus went from the start button to ${focused}`);
   await output(/^hello$/).locator(".fg-2").waitFor();
   await page.locator('#events li[data-job="greeter"][data-event="spawn"]').waitFor();
 
@@ -68,9 +71,58 @@ async function use(page) {
   await page.screenshot({path: picture});
 
   // A narrow page has all of it below each other, and nothing beside.
+  const kill = page.getByTestId("kill").first();
   await page.setViewportSize({width: 360, height: 740});
   const wide = await page.evaluate(() => document.documentElement.scrollWidth);
   if (wide > 360) throw new Error(`a page of 360 pixels is ${wide} wide`);
+  await kill.scrollIntoViewIfNeeded();
+  const {x, width} = await kill.boundingBox();
+  const frame = await page.locator("#processes-frame").boundingBox();
+  if (x < frame.x || x + width > frame.x + frame.width) throw new Error(`the kill button is cut off at ${x} + ${width}`);
+
+  // An address that somebody has typed.
+  await page.evaluate(() => (location.hash = "#100%"));
+  await page.getByText("There is no job 100%.").waitFor();
+
+  await begin(page, job);
+}
+
+/** The node does not tell its jobs at first; and what it tells then is old, as much happens while it is asked. */
+async function begin(page, job) {
+  const call = (method, path, body) =>
+    page.evaluate(([path, options]) => fetch(path, options).then(() => {}), [path, {method, body: body && JSON.stringify(body)}]);
+  const answers = [
+    (route) => route.fulfill({status: 503, contentType: "application/json", body: '{"reason": "the node is busy"}'}),
+    async (route) => {
+      const response = await route.fetch();
+      await call("POST", "/processes", {name: "guest-2", cmd: "sleep 1000"});
+      await page.locator('#events li[data-job="guest-2"][data-event="spawn"]').waitFor();
+      return route.fulfill({response});
+    },
+  ];
+  await page.route("**/status", (route) => (answers.shift() ?? ((other) => other.continue()))(route));
+  let socket;
+  await page.routeWebSocket(/channel/, (opened) => {
+    socket = opened;
+    socket.connectToServer();
+  });
+  await page.reload();
+  await page.getByText("the node is busy").waitFor();
+  await job("guest-2").getByText("1/1").waitFor();
+
+  // After a connection that was lost, too.
+  const again = new Promise((resolve) => {
+    answers.push(async (route) => {
+      const response = await route.fetch();
+      await call("DELETE", "/processes/guest-2");
+      await job("guest-2").waitFor({state: "detached"});
+      answers.push((next) => resolve(next.continue()));
+      return route.fulfill({response});
+    });
+  });
+  await socket.close();
+  await again;
+  if (await job("guest-2").count()) throw new Error("an old answer brought back a job that has gone");
 }
 
 await run(() =>
@@ -84,8 +136,8 @@ await run(() =>
       const text = await page.evaluate(() => document.body.innerText).catch(() => "");
       throw new Error(`${error.message}\nthe page complained: ${complaints.join("\n")}\nit says:\n${text}`);
     }
-    // The page may ask for a job that goes at this moment.
-    const grave = complaints.filter((complaint) => !/404.*guest/.test(complaint));
+    // The page may ask for a job that goes at this moment, and the node was made to be busy.
+    const grave = complaints.filter((complaint) => !/404.*guest|503.*\/status/.test(complaint));
     if (grave.length) throw new Error(`the page complained:\n${grave.join("\n")}`);
     console.log("ok console");
   }),

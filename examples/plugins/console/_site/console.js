@@ -1,17 +1,26 @@
 // The page: what there is, and how the parts belong together.
 
-import {$, setText} from "./dom.js";
+import {$, setEnabled, setText} from "./dom.js";
 import {EventList} from "./event-list.js";
 import {JobList} from "./job-list.js";
 import {JobView} from "./job-view.js";
 import {Node} from "./node.js";
+import {complain} from "./notices.js";
 
 // The page is at /_plugin/console/ of the node, whose paths may all have something before them.
 const base = new URL("../../", document.baseURI);
 const node = new Node(base);
 
 // The job that is looked at stands in the address, so that it can be kept and passed on.
-const chosen = () => decodeURIComponent(location.hash.slice(1)) || null;
+function chosen() {
+  const text = location.hash.slice(1);
+  try {
+    return decodeURIComponent(text) || null;
+  } catch {
+    // Somebody has typed it.
+    return text;
+  }
+}
 const choose = (name) => {
   if (chosen() !== name) location.hash = encodeURIComponent(name);
 };
@@ -46,9 +55,10 @@ function showConnection() {
   const seconds = Math.max(0, Math.ceil((nextAttempt - Date.now()) / 1000));
   const next = state === "waiting" && seconds ? `The next attempt is in ${seconds} s.` : "Trying to connect.";
   setText($("banner-text"), `The node cannot be reached; what you see may be out of date. ${next}`);
-  $("reconnect").disabled = state !== "waiting";
+  setEnabled($("reconnect"), state === "waiting");
 }
 node.addEventListener("connection", showConnection);
+node.addEventListener("trouble", ({detail}) => complain(detail.what, detail.error));
 setInterval(showConnection, 1000);
 $("reconnect").addEventListener("click", () => node.gaffer.reconnect());
 addEventListener("online", () => node.gaffer.reconnect());

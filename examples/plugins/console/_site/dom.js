@@ -21,6 +21,13 @@ export function setText(target, text) {
   if (target.textContent !== text) target.textContent = text;
 }
 
+/** Has a button work, or not. It keeps the focus in any case, so whoever hears a click has to ask whether it {@link isEnabled}. */
+export function setEnabled(button, enabled) {
+  button.ariaDisabled = enabled ? null : "true";
+}
+
+export const isEnabled = (button) => button.ariaDisabled !== "true";
+
 /** Has a parent's children be these, in this order, and moves as few as possible: so what has the focus keeps it. */
 export function arrange(parent, children) {
   const wanted = new Set(children);

@@ -23,6 +23,9 @@
  * @property {object} [sockjs] options for `SockJS`
  * @property {number} [minDelay] milliseconds before the first attempt to connect again; it doubles with each further one
  * @property {number} [maxDelay] the longest such delay
+ * @property {number} [timeout] milliseconds that a command waits for its answer; 0 if it waits as long as the connection lasts
+ * @property {number} [connectTimeout] milliseconds that an attempt to connect may take
+ * @property {number} [keepAlive] milliseconds between messages that keep a connection open; it is given up if meanwhile nothing came
  *
  * @typedef {object} SubscribeOptions
  * @property {number} [history] so many of the last events, or lines of output, come first
@@ -48,16 +51,20 @@ export class GafferError extends Error {
 
 const noAnswer = (error, reason) => new GafferError({errno: 0, error, reason});
 
-/** How many messages wait for an iteration that is slow, before the oldest are lost. */
-const MOST_WAITING = 10_000;
+/** How much waits for an iteration that is slow, before the oldest is lost: characters of output, and for each message some more. */
+const MOST_WAITING = 1024 * 1024;
+const MESSAGE_SIZE = 128;
 /** A connection that has lasted so long was a good one: the next attempts begin with the shortest delay again. */
 const GOOD_AFTER = 5_000;
 /** Proxies close what is silent, mostly after a minute. */
-const KEEP_OPEN_EVERY = 25_000;
+const KEEP_ALIVE = 25_000;
+/** What the node answers at once, and changes nothing: nobody has this topic. A `NOP` has no answer. */
+const ALIVE = JSON.stringify({event: "UNSUB", data: {topic: "Events:is-anybody-there"}});
 
 /**
- * A connection to a node. It tells its state by events of type `state`, whose `detail` is a {@link State}; and by one of type
- * `restarted` that the node has been started anew since: pids are those of other processes now.
+ * A connection to a node. It tells its state by events of type `state`, whose `detail` is a {@link State}; by one of type
+ * `restarted` that the node has been started anew since: pids are those of other processes now; and by `error`, whose `detail` is
+ * a {@link GafferError}, that the node did not understand a message, and so will not answer it.
  */
 export class Gaffer extends EventTarget {
   /** @type {State} */
@@ -67,6 +74,8 @@ export class Gaffer extends EventTarget {
   #attempts = 0;
   #timer = null;
   #keeper = null;
+  /** Whether anything came since the connection was tried last. */
+  #heard = false;
   #commands = new Map();
   #lastCommand = 0;
   /** Which run of the node this was connected to last. */
@@ -80,7 +89,15 @@ export class Gaffer extends EventTarget {
   /** Connects. @param {Options} [options] */
   constructor(options = {}) {
     super();
-    this.#options = {minDelay: 250, maxDelay: 15_000, url: globalThis.location?.origin, ...options};
+    this.#options = {
+      minDelay: 250,
+      maxDelay: 15_000,
+      timeout: 60_000,
+      connectTimeout: 30_000,
+      keepAlive: KEEP_ALIVE,
+      url: globalThis.location?.origin,
+      ...options,
+    };
     if (!this.#options.url) throw new TypeError("`url` says where the node is");
     if (!this.#options.SockJS && !(this.#options.WebSocket ?? globalThis.WebSocket)) {
       throw new TypeError("there is no global WebSocket here: `WebSocket` or `SockJS` must be given");
@@ -95,19 +112,22 @@ export class Gaffer extends EventTarget {
 
   /**
    * Carries out a command. It waits for a connection that is being made, and is refused if there is none; if the connection is
-   * lost before the answer came, nobody knows whether it was carried out, and it fails.
+   * lost before the answer came, or none comes in time, nobody knows whether it was carried out, and it fails.
    * @param {string} name
    * @param {...any} args
    * @returns {Promise<any>} the command's result
    */
   command(name, ...args) {
+    if (typeof name !== "string") return Promise.reject(new TypeError("a command has a name, which is a string"));
     if (this.#state === "waiting" || this.#state === "closed") {
       return Promise.reject(noAnswer("not_connected", "there is no connection to the node"));
     }
     const identity = `${++this.#lastCommand}`;
     return new Promise((resolve, reject) => {
-      const message = {event: "CMD", data: {identity, name, args}};
-      this.#commands.set(identity, {message, resolve, reject});
+      const message = JSON.stringify({event: "CMD", data: {identity, name, args}});
+      const {timeout} = this.#options;
+      const late = () => this.#settle(identity)?.reject(noAnswer("timeout", "the node has not answered in time"));
+      this.#commands.set(identity, {message, resolve, reject, timer: timeout ? setTimeout(late, timeout) : undefined});
       this.#send(message);
     });
   }
@@ -119,6 +139,7 @@ export class Gaffer extends EventTarget {
    * @returns {Subscription}
    */
   subscribe(topic, options = {}) {
+    if (typeof topic !== "string" || !topic) throw new TypeError("a topic is a string");
     if (this.#state === "closed") throw noAnswer("not_connected", "this connection was closed");
     let known = this.#topics.get(topic);
     if (known?.wanted) throw new Error(`${topic} is subscribed to already`);
@@ -136,13 +157,15 @@ export class Gaffer extends EventTarget {
   /** Closes the connection for good, and ends all subscriptions. */
   close() {
     if (this.#state === "closed") return;
-    this.#enter("closed");
+    this.#state = "closed";
     this.#disconnect(noAnswer("closed", "the connection was closed"));
     for (const {wanted} of this.#topics.values()) wanted?.end();
     this.#topics.clear();
+    this.#tell("closed");
   }
 
-  #enter(state) {
+  /** Tells the state, which has to be done last: who listens may do anything, and changes it perhaps. */
+  #tell(state) {
     this.#state = state;
     this.dispatchEvent(new CustomEvent("state", {detail: state}));
   }
@@ -160,20 +183,34 @@ export class Gaffer extends EventTarget {
     // What an old socket still says is nobody's business.
     const ifCurrent = (handle) => (event) => socket === this.#socket && handle(event);
     socket.onopen = ifCurrent(() => this.#opened());
-    socket.onmessage = ifCurrent(({data}) => this.#received(JSON.parse(data)));
+    socket.onmessage = ifCurrent(({data}) => {
+      this.#heard = true;
+      this.#received(JSON.parse(data));
+    });
     socket.onclose = ifCurrent(() => this.#lost());
     // Always followed by a close; with `ws` an error without a handler would end the program.
     socket.onerror = () => {};
-    this.#enter("connecting");
+    this.#timer = setTimeout(() => this.#lost(), this.#options.connectTimeout);
+    this.#tell("connecting");
   }
 
   #opened() {
+    clearTimeout(this.#timer);
     this.#timer = setTimeout(() => (this.#attempts = 0), GOOD_AFTER);
-    this.#keeper = setInterval(() => this.#send({event: "NOP"}), KEEP_OPEN_EVERY);
-    this.#enter("open");
-    if (this.#options.key !== undefined) this.#socket.send(`AUTH:${this.#options.key}`);
+    this.#heard = true;
+    this.#keeper = setInterval(() => this.#keepAlive(), this.#options.keepAlive);
+    this.#state = "open";
+    if (this.#options.key !== undefined) this.#send(`AUTH:${this.#options.key}`);
     for (const [topic, known] of this.#topics) this.#askFor(topic, known);
     for (const {message} of this.#commands.values()) this.#send(message);
+    this.#tell("open");
+  }
+
+  /** A connection may be dead without being closed: a node that hangs, or a cable that was pulled out. */
+  #keepAlive() {
+    if (!this.#heard) return this.#lost();
+    this.#heard = false;
+    this.#send(ALIVE);
   }
 
   #lost() {
@@ -188,7 +225,7 @@ export class Gaffer extends EventTarget {
     const jittered = delay * (0.5 + Math.random() / 2);
     this.nextAttempt = Date.now() + jittered;
     this.#timer = setTimeout(() => this.#connect(), jittered);
-    this.#enter("waiting");
+    this.#tell("waiting");
   }
 
   #disconnect(error) {
@@ -197,9 +234,7 @@ export class Gaffer extends EventTarget {
     const socket = this.#socket;
     this.#socket = null;
     socket?.close();
-    const commands = [...this.#commands.values()];
-    this.#commands.clear();
-    for (const {reject} of commands) reject(error);
+    for (const identity of [...this.#commands.keys()]) this.#settle(identity).reject(error);
     for (const [topic, known] of this.#topics) {
       known.unanswered = [];
       known.told = null;
@@ -207,14 +242,22 @@ export class Gaffer extends EventTarget {
     }
   }
 
-  #send(message) {
-    if (this.#state === "open") this.#socket.send(JSON.stringify(message));
+  /** Takes a command out of those that are to be answered. */
+  #settle(identity) {
+    const command = this.#commands.get(identity);
+    this.#commands.delete(identity);
+    clearTimeout(command?.timer);
+    return command;
+  }
+
+  #send(text) {
+    if (this.#state === "open") this.#socket.send(text);
   }
 
   #askFor(topic, known) {
     if (this.#state !== "open" || !known.wanted) return;
     known.unanswered.push(known.wanted);
-    this.#send({event: "SUB", data: {topic, ...known.wanted.beginning()}});
+    this.#send(JSON.stringify({event: "SUB", data: {topic, ...known.wanted.beginning()}}));
   }
 
   #unsubscribe(topic) {
@@ -223,7 +266,7 @@ export class Gaffer extends EventTarget {
     known.wanted = null;
     if (this.#state === "open" && (known.told || known.unanswered.length)) {
       known.unanswered.push(null);
-      this.#send({event: "UNSUB", data: {topic}});
+      this.#send(JSON.stringify({event: "UNSUB", data: {topic}}));
     } else {
       this.#topics.delete(topic);
     }
@@ -233,8 +276,7 @@ export class Gaffer extends EventTarget {
     switch (event) {
       case "gaffer:command_success":
       case "gaffer:command_error": {
-        const command = this.#commands.get(data.id);
-        this.#commands.delete(data.id);
+        const command = this.#settle(data.id);
         if (event === "gaffer:command_success") command?.resolve(data.result);
         else command?.reject(new GafferError(data.error));
         return;
@@ -242,6 +284,11 @@ export class Gaffer extends EventTarget {
       case "gaffer:event":
         this.#topics.get(data.topic)?.receiver()?.take(data, id);
         return;
+      case "gaffer:error": {
+        const {errno, reason: error, detail: reason} = data;
+        this.dispatchEvent(new CustomEvent("error", {detail: new GafferError({errno, error, reason})}));
+        return;
+      }
     }
     const known = this.#topics.get(topic);
     if (!known) return;
@@ -297,6 +344,51 @@ class Topic {
   }
 }
 
+/** What waits for an iteration. If that is slow the oldest is lost, and counted. */
+class Backlog {
+  #topic;
+  #messages = [];
+  #size = 0;
+  /** What was lost before these; 0 if nothing was. @type {number | null} */
+  #lost = 0;
+
+  constructor(topic) {
+    this.#topic = topic;
+  }
+
+  push(message) {
+    this.#messages.push(message);
+    this.#size += sizeOf(message);
+    while (this.#size > MOST_WAITING && this.#messages.length > 1) this.#drop();
+  }
+
+  /** @returns {Message | Lost | undefined} the oldest, or what was lost before it */
+  next() {
+    if (this.#lost !== 0) {
+      const lost = this.#lost;
+      this.#lost = 0;
+      return {event: "gaffer:lost", topic: this.#topic, lost};
+    }
+    return this.#shift();
+  }
+
+  #shift() {
+    const message = this.#messages.shift();
+    if (message) this.#size -= sizeOf(message);
+    return message;
+  }
+
+  #drop() {
+    const {event, lost, data} = this.#shift();
+    let more = 1;
+    if (event === "gaffer:lost") more = lost;
+    else if (typeof data === "string") more = new TextEncoder().encode(data).length;
+    this.#lost = this.#lost === null || more === null ? null : this.#lost + more;
+  }
+}
+
+const sizeOf = ({data}) => MESSAGE_SIZE + (typeof data === "string" ? data.length : 0);
+
 /** A subscription: to be iterated, once, or with callbacks. Leaving the loop closes it. */
 export class Subscription {
   #options;
@@ -305,7 +397,7 @@ export class Subscription {
   #error;
   #after;
   #run;
-  #waiting = [];
+  #waiting;
   #wake = null;
   #accepted;
   #refused;
@@ -322,6 +414,7 @@ export class Subscription {
     // Who does not look at it learns of the error by other means.
     this.ready.catch(() => {});
     this.#options = options;
+    this.#waiting = new Backlog(topic);
     this.#after = options.after;
     this.#close = close;
   }
@@ -357,10 +450,6 @@ export class Subscription {
     if (id !== undefined) this.#after = id;
     if (this.#options.onmessage) return this.#options.onmessage(message, id);
     this.#waiting.push(message);
-    if (this.#waiting.length > MOST_WAITING) {
-      const rest = this.#waiting.slice(MOST_WAITING / 2);
-      this.#waiting = [{event: "gaffer:lost", topic: this.topic, lost: null}, ...rest];
-    }
     this.#wake?.();
   }
 
@@ -378,7 +467,7 @@ export class Subscription {
   async *[Symbol.asyncIterator]() {
     try {
       for (;;) {
-        while (this.#waiting.length) yield this.#waiting.shift();
+        for (let message; (message = this.#waiting.next()); ) yield message;
         if (this.#error) throw this.#error;
         if (this.#over) return;
         await new Promise((resolve) => (this.#wake = resolve));

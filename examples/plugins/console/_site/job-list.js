@@ -51,7 +51,7 @@ export class JobList {
   }
 
   #arrange() {
-    const {jobs, known} = this.#node;
+    const {jobs, known, failure} = this.#node;
     for (const [name, row] of this.#rows) {
       if (jobs.has(name)) continue;
       this.#sight.unobserve(row.line);
@@ -62,8 +62,11 @@ export class JobList {
     const shown = [...jobs.keys()].filter((name) => name.toLowerCase().includes(filter));
     arrange($("jobs"), shown.map((name) => this.#row(name).line));
     setText($("jobs-count"), jobs.size ? `${jobs.size}` : "");
-    $("jobs-empty").hidden = !known || shown.length > 0;
-    setText($("jobs-empty"), jobs.size ? "No job has this in its name." : "No jobs are loaded.");
+    $("jobs-empty").hidden = shown.length > 0 || !(known || failure);
+    let empty = "No jobs are loaded.";
+    if (jobs.size) empty = "No job has this in its name.";
+    else if (!known) empty = `The jobs cannot be shown yet: ${failure}. The node is asked again.`;
+    setText($("jobs-empty"), empty);
     this.mark(this.#chosen);
   }
 
@@ -73,13 +76,16 @@ export class JobList {
     const dot = element("i", {className: "dot"});
     const split = name.lastIndexOf(".") + 1;
     const session = element("span", {className: "session"}, name.slice(0, split));
-    const pick = element("button", {type: "button", className: "pick", title: name}, dot, element("span", {className: "name"}, session, name.slice(split)));
+    // The state is not told by a colour alone.
+    const state = element("span", {className: "unseen"});
+    const label = element("span", {className: "name"}, session, name.slice(split));
+    const pick = element("button", {type: "button", className: "pick"}, dot, label, state);
     const [running, cpu, memory] = ["running", "cpu", "memory"].map((field) =>
       element("td", {className: "number", dataset: {field}}, NOTHING),
     );
     const line = element("tr", {dataset: {job: name}}, element("td", {}, pick), running, cpu, memory);
     line.addEventListener("click", () => this.#choose(name));
-    const row = {line, pick, running, cpu, memory};
+    const row = {line, pick, state, running, cpu, memory};
     this.#rows.set(name, row);
     this.#sight.observe(line);
     this.#show(name);
@@ -92,6 +98,8 @@ export class JobList {
     const {running, max_processes: wanted} = job.status;
     const state = describe(job.status);
     row.line.dataset.state = state.kind;
+    row.pick.title = `${name}: ${state.text}`;
+    setText(row.state, `, ${state.text}`);
     setText(row.running, `${running}/${wanted}`);
     this.#showFigures(name);
   }
@@ -104,8 +112,7 @@ export class JobList {
     row.cpu.colSpan = runs ? 1 : 2;
     row.memory.hidden = !runs;
     row.cpu.classList.toggle("row-state", !runs);
-    const now = job.figures.size ? job.curve.at(-1) : null;
-    setText(row.cpu, runs ? percent(now?.cpu) : describe(job.status).text);
-    setText(row.memory, bytes(now?.rss));
+    setText(row.cpu, runs ? percent(job.now?.cpu) : describe(job.status).text);
+    setText(row.memory, bytes(job.now?.rss));
   }
 }

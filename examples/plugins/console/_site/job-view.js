@@ -1,6 +1,6 @@
 // The job that is looked at: how it stands, its controls and its processes.
 
-import {$, arrange, element, moveWithArrows, setText} from "./dom.js";
+import {$, arrange, element, isEnabled, moveWithArrows, setEnabled, setText} from "./dom.js";
 import {bytes, duration, NOTHING, percent} from "./format.js";
 import {full} from "./node.js";
 import {complain, confirmed} from "./notices.js";
@@ -27,8 +27,8 @@ export class JobView {
   /** The times at which processes were launched, as far as they are known, by pid. */
   #launched = new Map();
   #rows = new Map();
-  /** When the job's uptime was told, and what it was. */
-  #uptime = {at: 0, seconds: NaN};
+  /** Since when there is no connection, if there is none: time that passes then is nobody's. @type {number | null} */
+  #lostAt = null;
 
   /** @param {import("./node.js").Node} node */
   constructor(node) {
@@ -67,12 +67,13 @@ export class JobView {
 
   #connected() {
     const open = this.#node.gaffer.state === "open";
+    if (open) this.#lostAt = null;
+    else this.#lostAt ??= Date.now();
     this.#process.connected(open);
     this.#show();
   }
 
   async #changed() {
-    this.#uptime = {at: Date.now(), seconds: this.#job?.status.uptime ?? NaN};
     this.#show();
     const name = this.#name;
     if (!this.#job) return;
@@ -88,6 +89,7 @@ export class JobView {
   }
 
   async #act(button) {
+    if (!isEnabled(button)) return;
     const [command, more, failure] = ACTIONS[button.dataset.action];
     const name = this.#name;
     button.ariaBusy = "true";
@@ -122,7 +124,7 @@ export class JobView {
     const open = this.#node.gaffer.state === "open";
     const can = {start: state.kind !== "running", stop: status.state !== "stopped", fewer: status.max_processes > 0};
     for (const button of $("job").querySelectorAll("button[data-action]")) {
-      button.disabled = !open || can[button.dataset.action] === false;
+      setEnabled(button, open && can[button.dataset.action] !== false);
     }
     this.#process.offer(status.pids, status.last_exit, this.#config?.redirect_output);
     this.#showProcesses();
@@ -132,13 +134,19 @@ export class JobView {
   #showProcesses() {
     const pids = this.#job?.status.pids ?? [];
     for (const pid of this.#rows.keys()) if (!pids.includes(pid)) this.#rows.delete(pid);
+    const focused = [...$("processes").children].findIndex((line) => line.contains(document.activeElement));
     arrange($("processes"), pids.map((pid) => this.#row(pid).line));
     $("processes-frame").hidden = !pids.length;
+    // A row that goes passes the focus on to the one in its place.
+    if (focused >= 0 && !$("processes").contains(document.activeElement)) {
+      const picks = $("processes").querySelectorAll(".pick");
+      (picks[Math.min(focused, picks.length - 1)] ?? $("output")).focus();
+    }
     const open = this.#node.gaffer.state === "open";
     for (const [pid, {line, pick}] of this.#rows) {
       line.classList.toggle("chosen", pid === this.#process.pid);
       pick.ariaCurrent = pid === this.#process.pid ? "true" : null;
-      for (const button of line.querySelectorAll(".process-actions button")) button.disabled = !open;
+      for (const button of line.querySelectorAll(".process-actions button")) setEnabled(button, open);
     }
   }
 
@@ -158,8 +166,11 @@ export class JobView {
     line.addEventListener("click", ({target}) => {
       if (!actions.contains(target)) this.#process.choose(pid);
     });
-    stop.addEventListener("click", () => this.#end(pid, "was not stopped", "stop_process", pid));
+    stop.addEventListener("click", () => {
+      if (isEnabled(stop)) this.#end(pid, "was not stopped", "stop_process", pid);
+    });
     kill.addEventListener("click", async () => {
+      if (!isEnabled(kill)) return;
       const question = `Kill process ${pid} of ${this.#name}? It ends at once, and cannot save or finish anything.`;
       if (await confirmed(question, "Kill")) this.#end(pid, "was not killed", "kill", pid, "KILL");
     });
@@ -191,19 +202,19 @@ export class JobView {
   #showFigures() {
     const job = this.#job;
     if (!job) return;
-    const now = job.status.running ? job.curve.at(-1) : null;
-    setText($("job-cpu"), percent(now?.cpu));
-    setText($("job-memory"), bytes(now?.rss));
-    const curve = now ? job.curve : [];
+    const used = job.status.running ? job.now : null;
+    setText($("job-cpu"), percent(used?.cpu));
+    setText($("job-memory"), bytes(used?.rss));
+    const curve = Number.isFinite(used?.cpu) ? job.curve : [];
     draw($("spark-cpu"), curve.map(({cpu}) => cpu), 1);
     draw($("spark-memory"), curve.map(({rss}) => rss), 1);
-    const since = (Date.now() - this.#uptime.at) / 1000;
-    setText($("job-uptime"), job.status.running ? duration(this.#uptime.seconds + since) : NOTHING);
+    const now = this.#lostAt ?? Date.now();
+    setText($("job-uptime"), job.status.running ? duration(job.status.uptime + (now - job.at) / 1000) : NOTHING);
     for (const [pid, row] of this.#rows) {
       const figures = job.figures.get(pid);
       setText(row.cpu, percent(figures?.cpu));
       setText(row.memory, bytes(figures?.rss));
-      setText(row.up, duration(Date.now() / 1000 - this.#launched.get(pid)));
+      setText(row.up, duration(now / 1000 - this.#launched.get(pid)));
     }
   }
 }

@@ -8,6 +8,12 @@ const GATHER = 120;
 const TELL_FIGURES = 1000;
 /** How many figures of a job are kept, for its curves. */
 const CURVE = 40;
+/** How soon the node is asked again that did not tell its jobs, in milliseconds. */
+const RETRY = 2000;
+/** How long an answer is waited for: where a connection is dead, there will be none. */
+const PATIENCE = 15_000;
+/** So many looks at all jobs may come too late in a row, before such a one is taken for what it is. */
+const MOST_LATE = 5;
 
 /** A name without the session that need not be named. */
 export const short = (name) => name.replace(/^default\./, "");
@@ -20,9 +26,25 @@ export const full = (name) => (name.includes(".") ? name : `default.${name}`);
  * @typedef {object} Job
  * @property {string} name
  * @property {any} status
+ * @property {number} at when that was said, in milliseconds since 1970
  * @property {Map<number, Figures>} figures by pid
+ * @property {{cpu: number, rss: number} | null} now what they use together, as far as it is measured
  * @property {{cpu: number, rss: number}[]} curve
  */
+
+const newJob = (name) => ({name, status: null, at: 0, figures: new Map(), now: null, curve: []});
+
+/** The figures of processes that are not watched any more, or are others now. */
+function forget(job) {
+  job.figures.clear();
+  job.now = null;
+}
+
+/** The sum of those that are known, if any is. */
+function sum(values) {
+  const known = values.filter(Number.isFinite);
+  return known.length ? known.reduce((before, value) => before + value) : NaN;
+}
 
 /** What a process uses: means since figures were told last. */
 class Figures {
@@ -48,16 +70,20 @@ class Figures {
 /**
  * A node. It tells of changes by events, whose `detail` is the name of a job where they are about one: `jobs` (others came or
  * went), `job` (its status is another), `figures` (of all that are watched), `happened` (an event of the node, or a loss),
- * `connection`, and `restarted` (no process is any of those that were known).
+ * `connection`, `restarted` (no process is any of those that were known), and `trouble` (`detail` says with what, and the error).
  */
 export class Node extends EventTarget {
   /** @type {Map<string, Job>} */
   jobs = new Map();
   /** Whether the jobs are known yet. */
   known = false;
+  /** Why the jobs could not be told, if they could not. @type {string | null} */
+  failure = null;
   gaffer;
-  /** Whether something happened while the jobs were not known yet. */
-  #early = false;
+  #looking = false;
+  /** Whether something happened while all jobs were looked at: the answer may be older. */
+  #late = false;
+  #retry = 0;
   #base;
   #watched = new Map();
   #looks = new Map();
@@ -70,15 +96,19 @@ export class Node extends EventTarget {
     this.gaffer.addEventListener("state", () => {
       this.#tell("connection");
       // Much may have happened meanwhile, and of a node that was started anew all is different.
-      if (this.gaffer.state === "open" && this.known) this.#lookAtAll();
+      if (this.gaffer.state === "open") this.#lookAtAll();
     });
+    this.gaffer.addEventListener("error", ({detail}) => this.#tell("trouble", {what: "A message was not understood", error: detail}));
     this.gaffer.addEventListener("restarted", () => {
-      for (const job of this.jobs.values()) job.figures.clear();
+      for (const job of this.jobs.values()) forget(job);
       this.#tell("restarted");
     });
     const events = this.gaffer.subscribe("EVENTS", {history: 40, onmessage: (event) => this.#happened(event)});
-    // Only now, so that nothing can happen in between unnoticed.
-    events.ready.then(() => this.#lookAtAll());
+    events.ready.then(
+      // Once more, as something may have happened in between unnoticed.
+      () => this.#lookAtAll(),
+      (error) => this.#tell("trouble", {what: "Events cannot be shown", error}),
+    );
     setInterval(() => this.#settle(), TELL_FIGURES);
   }
 
@@ -89,9 +119,12 @@ export class Node extends EventTarget {
 
   /** Asks the node over HTTP. */
   async get(path) {
-    const answer = await fetch(new URL(path, this.#base));
-    const body = await answer.json();
-    if (!answer.ok) throw body;
+    const answer = await fetch(new URL(path, this.#base), {signal: AbortSignal.timeout(PATIENCE)}).catch(() => {
+      throw new Error("the node cannot be reached");
+    });
+    // What stands between the node and us may answer otherwise.
+    const body = await answer.json().catch(() => null);
+    if (!answer.ok || body === null) throw body ?? new Error(`the answer was ${answer.status} ${answer.statusText}`.trim());
     return body;
   }
 
@@ -101,7 +134,8 @@ export class Node extends EventTarget {
       if (names.has(name)) continue;
       this.#watched.delete(name);
       subscription.close();
-      this.jobs.get(name)?.figures.clear();
+      const job = this.jobs.get(name);
+      if (job) forget(job);
     }
     for (const name of names) {
       if (this.#watched.has(name)) continue;
@@ -124,16 +158,16 @@ export class Node extends EventTarget {
   }
 
   #settle() {
+    // What was measured last stands still, as all else does.
+    if (this.gaffer.state !== "open") return;
     for (const name of this.#watched.keys()) {
       const job = this.jobs.get(name);
       if (!job) continue;
-      const now = {cpu: 0, rss: 0};
-      for (const figures of job.figures.values()) {
-        figures.settle();
-        now.cpu += figures.cpu || 0;
-        now.rss += figures.rss || 0;
-      }
-      job.curve.push(now);
+      const all = [...job.figures.values()];
+      for (const figures of all) figures.settle();
+      job.now = {cpu: sum(all.map(({cpu}) => cpu)), rss: sum(all.map(({rss}) => rss))};
+      if (!Number.isFinite(job.now.cpu + job.now.rss)) continue;
+      job.curve.push(job.now);
       if (job.curve.length > CURVE) job.curve.shift();
     }
     this.#tell("figures");
@@ -143,14 +177,12 @@ export class Node extends EventTarget {
     // Each event comes under its own name, and once more under that of its job.
     if (event.event.includes(".")) return;
     this.#tell("happened", event);
+    this.#late = true;
     if (event.event === "gaffer:lost") {
       this.#lookAtAll();
       return;
     }
-    if (!this.known) {
-      this.#early = true;
-      return;
-    }
+    if (!this.known) return;
     const name = short(event.name);
     if (event.event === "exit") this.jobs.get(name)?.figures.delete(event.pid);
     if (event.event === "unload") this.#gone(name);
@@ -158,27 +190,43 @@ export class Node extends EventTarget {
     else if (event.event === "load" || this.jobs.has(name)) this.#look(name);
   }
 
+  /** Looks at all jobs; once at a time, and again if something happens meanwhile. */
   async #lookAtAll() {
-    let jobs;
-    try {
-      ({jobs} = await this.get("status"));
-    } catch {
-      // If the connection is lost, we come here again with the next one; else with the next event of each job.
+    if (this.#looking) {
+      this.#late = true;
       return;
     }
+    clearTimeout(this.#retry);
+    this.#looking = true;
+    try {
+      for (let late = 0; ; late += 1) {
+        this.#late = false;
+        const {jobs} = await this.get("status");
+        // An answer that is late would bring back what has gone, and take away what has come.
+        if (!this.#late || !this.known || late >= MOST_LATE) this.#seenAll(jobs);
+        if (!this.#late) break;
+        await new Promise((resolve) => setTimeout(resolve, GATHER));
+      }
+    } catch (error) {
+      this.failure = error.reason ?? error.message;
+      this.#tell("jobs");
+      // If the connection is lost, we come here again with the next one.
+      if (this.gaffer.state === "open") this.#retry = setTimeout(() => this.#lookAtAll(), RETRY);
+    }
+    this.#looking = false;
+  }
+
+  #seenAll(jobs) {
     const before = this.jobs;
     this.jobs = new Map();
     for (const status of jobs) {
       const name = short(status.name);
-      this.jobs.set(name, {name, figures: new Map(), curve: [], ...before.get(name), status});
+      this.jobs.set(name, {...newJob(name), ...before.get(name), status, at: Date.now()});
     }
     this.known = true;
+    this.failure = null;
     this.#tell("jobs");
     for (const name of this.jobs.keys()) this.#tell("job", name);
-    if (this.#early) {
-      this.#early = false;
-      this.#lookAtAll();
-    }
   }
 
   /** Looks at a job soon, and once more if something happens while it is looked at. */
@@ -208,10 +256,9 @@ export class Node extends EventTarget {
 
   #seen(name, status) {
     const known = this.jobs.get(name);
-    if (known) {
-      known.status = status;
-    } else {
-      this.jobs.set(name, {name, figures: new Map(), curve: [], status});
+    const job = Object.assign(known ?? newJob(name), {status, at: Date.now()});
+    if (!known) {
+      this.jobs.set(name, job);
       this.#tell("jobs");
     }
     this.#tell("job", name);

@@ -6,6 +6,8 @@ import {element} from "./dom.js";
 const MOST_LINES = 2000;
 /** A line that is longer goes on in the next one. */
 const LONGEST_LINE = 8192;
+/** What each piece, however short, counts as: something is to be drawn for it, too. */
+const LEAST = 64;
 /** What has come since the page was drawn last and is more than this many characters is not drawn at all. */
 const MOST_WAITING = 512 * 1024;
 
@@ -13,7 +15,7 @@ export class Output {
   #pane;
   #toLatest;
   #follows = true;
-  /** What is to be drawn next: functions, with the characters that each will draw. */
+  /** What is to be drawn next: functions, with the characters that each counts as. */
   #waiting = [];
   #characters = 0;
   #skipped = false;
@@ -68,7 +70,8 @@ export class Output {
     this.#add(0, () => this.#mark(kind, text));
   }
 
-  #add(characters, draw) {
+  #add(length, draw) {
+    const characters = Math.max(length, LEAST);
     this.#waiting.push({characters, draw});
     this.#characters += characters;
     while (this.#characters > MOST_WAITING && this.#waiting.length > 1) {

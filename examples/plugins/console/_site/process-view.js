@@ -1,6 +1,6 @@
 // The process that is looked at: what it writes, and a line to write to it.
 
-import {$, element, setText} from "./dom.js";
+import {$, element, isEnabled, setEnabled, setText} from "./dom.js";
 import {ending} from "./event-list.js";
 import {bytes} from "./format.js";
 import {complain} from "./notices.js";
@@ -18,6 +18,10 @@ export class ProcessView {
   #changed;
   #output = new Output($("output"), $("latest"));
   #streams = [];
+  /** Whether it is known what the process is, and `#streams` are its outputs, be they none. */
+  #subscribed = false;
+  /** Whether it was said that some of its output is not there to be shown. */
+  #misses = false;
   /** Whether it has ended. The next process of the job is looked at then. */
   #ended = false;
   /** Processes that may be looked at, oldest first. */
@@ -95,7 +99,7 @@ export class ProcessView {
 
   connected(open) {
     this.#open = open;
-    if (open && this.pid !== null && !this.#streams.length && !this.#ended) this.#subscribe();
+    if (open && this.pid !== null && !this.#subscribed && !this.#ended) this.#subscribe();
     this.#describe();
   }
 
@@ -116,10 +120,14 @@ export class ProcessView {
       info ??= await this.info(pid);
     } catch (error) {
       // It has ended meanwhile, or the connection is lost: both are told, and we come here again.
-      if (error.errno === 404 && pid === this.pid) this.#settle();
+      if (error.errno === 404 && pid === this.pid) {
+        this.#miss();
+        this.#settle();
+      }
       return;
     }
-    if (pid !== this.pid || this.#streams.length) return;
+    if (pid !== this.pid || this.#subscribed) return;
+    this.#subscribed = true;
     this.#takesInput = info.redirect_input;
     const labels = [...info.redirect_output, ...info.custom_streams];
     this.#streams = labels.map((label, tone) => this.#stream(pid, label, tone));
@@ -139,7 +147,8 @@ export class ProcessView {
     const onend = (error) => {
       // What comes of a closed subscription is nobody's business.
       if (pid !== this.pid) return;
-      if (error && error.errno !== 404 && error.errno !== 0) complain(`${label} of process ${pid} cannot be shown`, error);
+      if (error?.errno === 404) this.#miss();
+      else if (error?.errno) complain(`${label} of process ${pid} cannot be shown`, error);
       stream.over = true;
       this.#settle();
     };
@@ -148,9 +157,18 @@ export class ProcessView {
     return stream;
   }
 
+  /** Says that the node does not know any more what the process wrote. */
+  #miss() {
+    if (this.#misses) return;
+    this.#misses = true;
+    this.#output.remark("note", "what it wrote is not kept any more");
+  }
+
   #unsubscribe() {
     const streams = this.#streams;
     this.#streams = [];
+    this.#subscribed = false;
+    this.#misses = false;
     this.#takesInput = false;
     this.pid = null;
     for (const {subscription} of streams) subscription.close();
@@ -172,7 +190,9 @@ export class ProcessView {
   #describe() {
     const usable = this.#open && this.pid !== null && this.#takesInput && !this.#ended;
     setText($("output-title"), this.pid === null ? "Output" : `Output of process ${this.pid}`);
-    $("input").disabled = $("send").disabled = !usable;
+    // Not disabled, which would take the focus from who types while a process is replaced.
+    $("input").readOnly = !usable;
+    setEnabled($("send"), usable);
     let hint = "No process runs";
     if (usable) hint = `Write a line to process ${this.pid}`;
     else if (!this.#open) hint = "No connection";
@@ -181,6 +201,7 @@ export class ProcessView {
   }
 
   async #send() {
+    if (!isEnabled($("send"))) return;
     const [line, pid] = [$("input").value, this.pid];
     $("input").value = "";
     if (line && line !== this.#typed.at(-1)) this.#typed.push(line);
@@ -198,6 +219,7 @@ export class ProcessView {
     const step = {ArrowUp: -1, ArrowDown: 1}[event.key];
     if (!step || !this.#typed.length) return;
     event.preventDefault();
+    if (event.target.readOnly) return;
     this.#recalled = Math.min(Math.max(this.#recalled + step, 0), this.#typed.length);
     event.target.value = this.#typed[this.#recalled] ?? "";
   }
