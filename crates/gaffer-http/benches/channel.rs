@@ -3,6 +3,8 @@
 
 #![expect(clippy::print_stdout, clippy::unwrap_used, reason = "a bench prints and may panic")]
 
+mod usage;
+
 use std::{
     net::SocketAddr,
     thread,
@@ -12,7 +14,6 @@ use std::{
 use futures_util::{SinkExt, StreamExt};
 use gaffer_core::{JobName, Manager, ManagerOptions, backend::RealBackend, config::JobSpec};
 use gaffer_http::{HttpHandler, serve::Endpoint};
-use nix::sys::resource::{UsageWho, getrusage};
 use tokio::{
     net::{TcpListener, TcpSocket},
     sync::{broadcast, mpsc},
@@ -23,21 +24,14 @@ use tokio_tungstenite::{
     tungstenite::{Message, Utf8Bytes, protocol::WebSocketConfig},
 };
 
+use self::usage::processor_time;
+
 const SESSIONS: usize = 1000;
 const JOBS: usize = 100;
 const RESTARTS: usize = 10;
 
 /// What a restart tells: restart, spawn, reap and exit, under the names of the event and of its job.
 const EVENTS: usize = JOBS * RESTARTS * 8;
-
-/// Of the whole process: server, jobs' launches and readers.
-fn processor_time() -> Duration {
-    let usage = getrusage(UsageWho::RUSAGE_SELF).unwrap();
-    let time = |value: nix::sys::time::TimeVal| {
-        Duration::new(value.tv_sec().try_into().unwrap(), u32::try_from(value.tv_usec()).unwrap() * 1000)
-    };
-    time(usage.user_time()) + time(usage.system_time())
-}
 
 fn resident() -> f64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();

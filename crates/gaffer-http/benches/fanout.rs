@@ -3,6 +3,8 @@
 
 #![expect(clippy::print_stdout, clippy::unwrap_used, reason = "a bench prints and may panic")]
 
+mod usage;
+
 use std::{
     net::SocketAddr,
     thread,
@@ -12,7 +14,6 @@ use std::{
 use bytes::Bytes;
 use gaffer_core::{Manager, ManagerOptions, backend::RealBackend, config::JobSpec};
 use gaffer_http::{HttpHandler, serve::Endpoint};
-use nix::sys::resource::{UsageWho, getrusage};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
@@ -20,18 +21,11 @@ use tokio::{
     task::JoinSet,
 };
 
+use self::usage::processor_time;
+
 const SUBSCRIBERS: usize = 1000;
 const EVENTS: usize = 1000;
 const ROUNDS: usize = 3;
-
-/// Of the whole process: server, publisher and readers.
-fn processor_time() -> Duration {
-    let usage = getrusage(UsageWho::RUSAGE_SELF).unwrap();
-    let time = |value: nix::sys::time::TimeVal| {
-        Duration::new(value.tv_sec().try_into().unwrap(), u32::try_from(value.tv_usec()).unwrap() * 1000)
-    };
-    time(usage.user_time()) + time(usage.system_time())
-}
 
 /// Connects all readers, says when they are subscribed, and ends when each has read all events.
 ///

@@ -19,6 +19,13 @@ impl ProcessId {
     pub const fn get(self) -> u64 {
         self.0
     }
+
+    /// Reads one as clients write it: digits alone, of a number from 1. `None` for anything else, also what
+    /// [`from_str`](FromStr::from_str) takes beside that: a plus sign, zeros in front.
+    pub fn read(text: &str) -> Option<Self> {
+        let is_number = text.starts_with(|first| matches!(first, '1'..='9'));
+        if is_number { text.parse().ok() } else { None }
+    }
 }
 
 impl fmt::Display for ProcessId {

@@ -101,8 +101,5 @@ pub(super) fn is_digits(text: &str) -> bool {
 
 /// Reads a pid.
 pub(super) fn read_pid(text: &str) -> Result<ProcessId, ApiError> {
-    let invalid = || ApiError::bad_value(format!("`{text}` is not a pid; pids are numbers from 1"));
-    // Rust's own reading also takes a plus sign, and 0.
-    let is_number = text.starts_with(|first| matches!(first, '1'..='9'));
-    if is_number { text.parse().map_err(|_| invalid()) } else { Err(invalid()) }
+    ProcessId::read(text).ok_or_else(|| ApiError::bad_value(format!("`{text}` is not a pid; pids are numbers from 1")))
 }

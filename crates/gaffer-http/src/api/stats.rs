@@ -124,7 +124,7 @@ async fn process_of(manager: &Manager, pid: ProcessId, name: &JobName) -> Result
     if process.name == *name { Ok(process) } else { Err(unknown_process(pid)) }
 }
 
-fn unknown_process(pid: ProcessId) -> ApiError {
+pub(super) fn unknown_process(pid: ProcessId) -> ApiError {
     gaffer_core::ManagerError::from(Refusal::UnknownProcess(pid)).into()
 }
 

@@ -13,7 +13,7 @@ use axum::{
 };
 use futures_core::Stream;
 use gaffer_core::{
-    names::StreamLabel,
+    names::{InvalidLabel, StreamLabel},
     streams::{Chunk, Output, OutputSubscription, Start},
 };
 use serde::Deserialize;
@@ -165,13 +165,18 @@ pub(super) async fn write(
     Body(data): Body,
 ) -> Result<Done, ApiError> {
     let pid = read_pid(&path.pid)?;
-    let stream: Option<StreamLabel> = match path.label.as_str() {
-        "stdin" | "ttin" => None,
-        label => Some(label.parse()?),
-    };
+    let stream = read_input(&path.label)?;
     let _waiting = api.waiting_input.take(data.len())?;
     api.manager.send(pid, data, stream.as_ref()).await?;
     Ok(Done::default())
+}
+
+/// Reads where to write: the input, by either of its names, or the extra pipe of this label.
+pub(super) fn read_input(label: &str) -> Result<Option<StreamLabel>, InvalidLabel> {
+    match label {
+        "stdin" | "ttin" => Ok(None),
+        label => label.parse().map(Some),
+    }
 }
 
 #[cfg(test)]

@@ -79,11 +79,7 @@ fn is_digits(text: &str) -> bool {
 }
 
 fn pid(text: &str) -> Result<ProcessId, InvalidTopic> {
-    let invalid = || InvalidTopic::Pid(text.to_owned());
-    if !is_digits(text) || text.starts_with('0') {
-        return Err(invalid());
-    }
-    text.parse().map_err(|_| invalid())
+    ProcessId::read(text).ok_or_else(|| InvalidTopic::Pid(text.to_owned()))
 }
 
 impl fmt::Display for Topic {

@@ -8,11 +8,7 @@ use gaffer_core::{
 };
 use serde_json::{Map, Value};
 
-use crate::api::{
-    ApiError,
-    extract::{is_digits, read_pid},
-    form::Fields,
-};
+use crate::api::{ApiError, form::Fields, streams::read_input};
 
 /// Arguments that are there, under the names that they have in the documentation.
 pub(super) struct Arguments {
@@ -120,17 +116,17 @@ impl Arguments {
         const EXPECTED: &str = "a pid, a number from 1";
         let pid = match self.given.get("pid") {
             Some(Value::Number(number)) => number.as_u64().filter(|pid| *pid > 0).map(ProcessId::new),
-            Some(Value::String(text)) if is_digits(text) => read_pid(text).ok(),
+            Some(Value::String(text)) => ProcessId::read(text),
             _ => None,
         };
         pid.ok_or_else(|| self.wrong("pid", EXPECTED))
     }
 
-    /// An extra pipe, if it is there. The input is called by its names over HTTP, too.
+    /// An extra pipe, if it is there and not the input by one of its names.
     pub(super) fn stream(&self) -> Result<Option<StreamLabel>, ApiError> {
-        let text = self.text("stream", "the label of a stream")?.filter(|text| !["stdin", "ttin"].contains(text));
+        let text = self.text("stream", "the label of a stream")?;
         let invalid = |error| bad_command(format!("`{}`: `stream`: {error}", self.command));
-        text.map(|text| text.parse().map_err(invalid)).transpose()
+        text.map_or(Ok(None), |text| read_input(text).map_err(invalid))
     }
 
     /// What bodies of calls over HTTP have too.

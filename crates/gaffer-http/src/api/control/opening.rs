@@ -17,7 +17,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::source::{About, OutputSource, Source};
 use crate::{
-    api::ApiError,
+    api::{ApiError, stats::unknown_process},
     feed::{FeedId, Utf8Splitter},
 };
 
@@ -136,7 +136,7 @@ async fn events(
         if !is_active(manager, *pid).await? {
             let mut kept = manager.subscribe_from(&Pattern::Process(*pid, None), EventStart::Last(1)).kept_only();
             if !beginning.looks_back() || kept.try_recv().is_none() {
-                return Err(ManagerError::from(Refusal::UnknownProcess(*pid)).into());
+                return Err(unknown_process(*pid));
             }
             subscription = EventSubscription::kept_only(subscription);
         }
@@ -165,7 +165,7 @@ async fn stats(manager: &Manager, target: Target) -> Result<About, ApiError> {
             // Before the look, so that no exit is missed after it.
             let exit = manager.subscribe_once(&Pattern::Process(*pid, Some(EventKind::Exit)));
             if !is_active(manager, *pid).await? {
-                return Err(ManagerError::from(Refusal::UnknownProcess(*pid)).into());
+                return Err(unknown_process(*pid));
             }
             Some(exit)
         }

@@ -37,7 +37,10 @@ pub(super) struct Source {
     topic_json: String,
     /// The run of the node.
     run: Arc<str>,
+    /// None once nothing more comes.
     about: Option<About>,
+    /// Whether that was said.
+    is_over: bool,
     /// What is to be said before anything else.
     waiting: VecDeque<Said>,
 }
@@ -73,7 +76,7 @@ pub(super) struct OutputSource {
 
 impl Source {
     pub(super) fn new(topic: &str, run: Arc<str>, about: About) -> Self {
-        Self { topic_json: json_string(topic), run, about: Some(about), waiting: VecDeque::new() }
+        Self { topic_json: json_string(topic), run, about: Some(about), is_over: false, waiting: VecDeque::new() }
     }
 
     fn event(&self, told: &Notification) -> Utf8Bytes {
@@ -105,9 +108,8 @@ impl Source {
             .into()
     }
 
-    /// Takes what is next from what it is about. `None` if that says nothing for now but has more.
-    fn poll_about(&mut self, cx: &mut Context<'_>) -> Poll<Option<Said>> {
-        let Some(mut about) = self.about.take() else { return Poll::Ready(Some(Said::Ended)) };
+    /// Takes what is next from what it is about, and puts that back unless it is over. `None` if it had nothing to say.
+    fn poll_about(&mut self, mut about: About, cx: &mut Context<'_>) -> Poll<Option<Said>> {
         let polled = match &mut about {
             About::Events { subscription, exit, turn } => {
                 let delivery = subscription.poll_recv(cx);
@@ -216,16 +218,12 @@ impl Stream for Source {
             if let Some(said) = self.waiting.pop_front() {
                 return Poll::Ready(Some(said));
             }
-            if self.topic_json.is_empty() {
-                return Poll::Ready(None);
-            }
-            match ready!(self.poll_about(cx)) {
-                Some(Said::Ended) => {
-                    self.topic_json.clear();
-                    return Poll::Ready(Some(Said::Ended));
-                }
-                Some(said) => return Poll::Ready(Some(said)),
-                None => {}
+            let Some(about) = self.about.take() else {
+                let was_over = std::mem::replace(&mut self.is_over, true);
+                return Poll::Ready((!was_over).then_some(Said::Ended));
+            };
+            if let Some(said) = ready!(self.poll_about(about, cx)) {
+                return Poll::Ready(Some(said));
             }
         }
     }
