@@ -1,5 +1,6 @@
 //! Wire types that the server and the clients share.
 
+pub mod access;
 pub mod channel;
 pub mod feed;
 pub mod frame;

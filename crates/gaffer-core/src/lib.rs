@@ -9,6 +9,7 @@
 //! | say what a job is | [`JobSpec`], checked into a [`JobConfig`] |
 //! | read a node's ini file | [`ini::NodeConfig`] |
 //! | read a Procfile and its variables | [`procfile::Application`] |
+//! | say what a key permits | [`access::Permissions`] |
 //! | hear what happens | [`Manager::subscribe`] with a [`Pattern`](events::Pattern) |
 //! | read a process's output, write to its stdin | [`Manager::monitor_io`], [`Manager::send`] |
 //! | know what processes use | [`Manager::stats`], [`Manager::monitor`] |
@@ -37,6 +38,7 @@
 //! # }
 //! ```
 
+pub mod access;
 pub mod api;
 pub mod applications;
 pub mod backend;

@@ -1,0 +1,22 @@
+//! What of a gaffer node outlives it: its keys and users, in one file.
+//!
+//! | part | is |
+//! | --- | --- |
+//! | [`StateFolder`] | where a node keeps it, and the lock that keeps a second node off |
+//! | [`StateFile`] | the file: what is acknowledged is on the disk, whatever happens then |
+//! | [`Access`] | keys and users as they are asked: in memory, and written before anybody is told |
+//! | [`ApiKey`], [`PasswordHash`] | what is shown, what is kept, and how one is told from the other |
+
+mod error;
+mod file;
+mod folder;
+mod password;
+mod records;
+mod secret;
+
+pub use error::StateError;
+pub use file::StateFile;
+pub use folder::StateFolder;
+pub use password::PasswordHash;
+pub use records::{Change, KeyRecord, Records, UserRecord};
+pub use secret::{ApiKey, KeyDigest};
