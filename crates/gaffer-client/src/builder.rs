@@ -107,8 +107,9 @@ impl ClientBuilder {
         };
         let http = http.build().map_err(unusable)?;
         let base = self.endpoint.base();
-        let Self { endpoint, connect_timeout, answer_timeout, .. } = self;
-        Ok(Client { inner: Arc::new(Inner { endpoint, base, http, connect_timeout, answer_timeout }) })
+        let Self { endpoint, api_key, connect_timeout, answer_timeout, .. } = self;
+        let has_key = api_key.is_some();
+        Ok(Client { inner: Arc::new(Inner { endpoint, base, http, has_key, connect_timeout, answer_timeout }) })
     }
 }
 

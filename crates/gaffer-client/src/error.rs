@@ -2,6 +2,7 @@
 
 use std::{error, fmt, io, iter, sync::Arc, time::Duration};
 
+use gaffer_core::api::channel::Misunderstanding;
 use rustls::AlertDescription;
 use serde::Deserialize;
 
@@ -123,7 +124,40 @@ impl Refusal {
         let Body { errno, error, reason } = serde_json::from_slice(body).ok()?;
         Some(Self { status: errno.or(status)?, reason: reason.unwrap_or_else(|| error.clone()), error })
     }
+
+    /// Whether it is because of the key, or because there is none.
+    pub fn is_of_key(&self) -> bool {
+        self.status == 401 || (self.status == 403 && self.error == "forbidden")
+    }
+
+    /// Reads what a channel says before it closes because of the key; `None` if it says something else. The original writes status and code
+    /// into the reason, as JSON.
+    pub(crate) fn of_channel(said: &Misunderstanding) -> Option<Self> {
+        let Misunderstanding { error, reason, errno, detail } = said;
+        if error != AUTH_REQUIRED {
+            return None;
+        }
+        let unsaid =
+            || Self { status: 401, error: "unauthorized".to_owned(), reason: "the node wants a key".to_owned() };
+        let within = Self::read(reason.as_bytes(), None);
+        let is_sentence = within.is_none() && !reason.is_empty();
+        let mut refusal = within.unwrap_or_else(unsaid);
+        if *errno != 0 {
+            refusal.status = *errno;
+        }
+        if refusal.status == 403 {
+            refusal.error = "forbidden".to_owned();
+        }
+        let sentence = if detail.is_empty() && is_sentence { reason } else { detail };
+        if !sentence.is_empty() {
+            refusal.reason.clone_from(sentence);
+        }
+        Some(refusal)
+    }
 }
+
+/// What a channel says to who has not the key that it takes.
+const AUTH_REQUIRED: &str = "AUTH_REQUIRED";
 
 /// Why a connection failed.
 #[derive(Clone, Debug)]
@@ -265,6 +299,23 @@ mod tests {
         assert!(!untrusted.may_pass() && !refused.may_pass());
         let other = cause(rustls::Error::AlertReceived(AlertDescription::InternalError));
         assert!(matches!(other, Cause::Transport(_)) && other.may_pass(), "{other:?}");
+    }
+
+    #[test]
+    fn a_channel_says_in_several_ways_that_it_wants_a_key() {
+        let said = |error: &str, reason: &str, errno, detail: &str| {
+            let [error, reason, detail] = [error, reason, detail].map(str::to_owned);
+            Refusal::of_channel(&Misunderstanding { error, reason, errno, detail })
+        };
+        let expected = |status, error: &str, reason: &str| {
+            Some(Refusal { status, error: error.to_owned(), reason: reason.to_owned() })
+        };
+        let of_original = r#"{"errno": 403, "error": "forbidden"}"#;
+        assert_eq!(said("AUTH_REQUIRED", of_original, 0, ""), expected(403, "forbidden", "forbidden"));
+        assert_eq!(said("AUTH_REQUIRED", of_original, 403, "it is no key"), expected(403, "forbidden", "it is no key"));
+        assert_eq!(said("AUTH_REQUIRED", "it is over", 401, ""), expected(401, "unauthorized", "it is over"));
+        assert_eq!(said("AUTH_REQUIRED", "", 403, ""), expected(403, "forbidden", "the node wants a key"));
+        assert_eq!(said("invalid_msg", "data_missing", 400, "no"), None);
     }
 
     #[test]

@@ -8,6 +8,7 @@
 //! | hear what happens, as it happens | [`Client::watch`], a [`Feed`] that goes on by itself when its connection is lost |
 //! | read what a process writes | [`Client::follow_output`] |
 //! | do all of that over one connection | [`Client::control`]: a [`Control`], which goes on by itself as well |
+//! | say who may do what | [`Client::login`]; keys, as [`Client::create_key`]; users, as [`Client::create_user`] |
 //! | talk to a process | [`Client::stdio`], [`Client::channel`], [`Client::send`] |
 //!
 //! ```no_run
@@ -66,12 +67,15 @@ mod endpoint;
 mod error;
 mod feed;
 mod jobs;
+mod keys;
+mod login;
 mod node;
 mod processes;
 mod sessions;
 mod stats;
 mod tls;
 mod transport;
+mod users;
 mod websocket;
 
 pub use builder::ClientBuilder;

@@ -29,6 +29,7 @@ pub(crate) struct Inner {
     /// What paths are appended to.
     pub(crate) base: String,
     pub(crate) http: reqwest::Client,
+    pub(crate) has_key: bool,
     pub(crate) connect_timeout: Duration,
     pub(crate) answer_timeout: Duration,
 }
@@ -50,6 +51,11 @@ impl Client {
     /// The node's address.
     pub fn endpoint(&self) -> &Endpoint {
         &self.inner.endpoint
+    }
+
+    /// Whether it says with a key who calls.
+    pub fn has_key(&self) -> bool {
+        self.inner.has_key
     }
 
     pub(crate) fn get(&self, path: &[&str]) -> Call {

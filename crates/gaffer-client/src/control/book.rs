@@ -66,7 +66,7 @@ impl Book {
     /// Takes in what the node says.
     ///
     /// # Errors
-    /// When that is none of the protocol, or the node is not well. Then the connection is of no use.
+    /// When that is none of the protocol, or the node is not well, or wants another key. Then the connection is of no use.
     pub(super) fn hear(&mut self, said: &Said) -> Result<(), Error> {
         let (Said::Text(bytes) | Said::Binary(bytes)) = said;
         let reply = serde_json::from_slice(bytes).map_err(|error| {
@@ -85,6 +85,9 @@ impl Book {
                 self.commands.answered(&id, Err(refusal));
             }
             Reply::Invalid { data } => {
+                if let Some(refusal) = Refusal::of_channel(&data) {
+                    return Err(refusal.into());
+                }
                 let problem = format!("it does not understand this client: {} {}", data.reason, data.detail);
                 return Err(self.client.protocol(&self.what, problem.trim_end().to_owned()));
             }

@@ -78,6 +78,8 @@ impl Commands {
             let error = match error {
                 Error::Interrupted { cause, .. } => client.interrupted(&call, cause.clone()),
                 Error::Protocol { problem, .. } => client.protocol(&call, problem.clone()),
+                // A node that takes no key from us, or this one no more, has answered what it did before.
+                Error::Refused(refusal) if refusal.is_of_key() => error.clone(),
                 Error::Unreachable { .. }
                 | Error::Refused(_)
                 | Error::NoDescriptors { .. }

@@ -89,8 +89,8 @@ pub struct SubscribeOptions {
 ///
 /// A connection on which nothing comes for 90 s, not even an answer to the questions of the last 60 s, counts as lost.
 ///
-/// It ends for good, and all subscriptions with the same error, when the node refuses it, does not speak the protocol, or cannot be
-/// trusted. Commands on the way end as interrupted then.
+/// It ends for good, and all subscriptions with the same error, when the node refuses it, as it does when the key is revoked, does not
+/// speak the protocol, or cannot be trusted. Commands on the way end as interrupted then, or as refused if it is because of the key.
 ///
 /// ```no_run
 /// use futures_util::StreamExt;

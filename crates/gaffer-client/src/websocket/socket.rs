@@ -27,6 +27,7 @@ use tokio_tungstenite::{
 
 use gaffer_core::api::{
     MAX_MESSAGE,
+    channel::Reply,
     frame::{Frame, Kind},
 };
 
@@ -369,6 +370,14 @@ fn refusal(text: &[u8]) -> Option<Refusal> {
     }
 }
 
+/// What a text refuses because of the key, on the channel for everything.
+fn refusal_of_key(text: &[u8]) -> Option<Refusal> {
+    match serde_json::from_slice(text) {
+        Ok(Reply::Invalid { data }) => Refusal::of_channel(&data),
+        Ok(_) | Err(_) => None,
+    }
+}
+
 /// What a node means by a close code. Those from 4000 on are a status; then the last words are the error, bare or in a frame.
 fn end_of(why: Option<CloseFrame>, last_words: &[u8]) -> End {
     let Some(CloseFrame { code, reason }) = why else { return End::Closed };
@@ -381,7 +390,7 @@ fn end_of(why: Option<CloseFrame>, last_words: &[u8]) -> End {
                 error: reason.to_string(),
                 reason: format!("the node has closed the websocket: {reason}"),
             };
-            End::Refused(refusal(last_words).unwrap_or_else(unsaid))
+            End::Refused(refusal(last_words).or_else(|| refusal_of_key(last_words)).unwrap_or_else(unsaid))
         }
         number => End::Protocol(format!("it closes the websocket with {number} {reason}")),
     }
@@ -406,5 +415,9 @@ mod tests {
         assert_eq!(end(4404, "not_found", error), refused);
         assert_eq!(end(4404, "not_found", &format!("V1 error gaffer_error\0{error}")), refused);
         assert!(end(4403, "EPERM", "bye").contains(r#"status: 403, error: "EPERM""#));
+        let no_key =
+            r#"{"event":"gaffer:error","data":{"error":"AUTH_REQUIRED","reason":"the key has expired","errno":401}}"#;
+        let refused = r#"Refused(Refusal { status: 401, error: "unauthorized", reason: "the key has expired" })"#;
+        assert_eq!(end(4401, "unauthorized", no_key), refused);
     }
 }

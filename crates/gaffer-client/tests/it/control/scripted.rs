@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use futures_util::{FutureExt, SinkExt};
-use gaffer_client::{Cause, Client, Control, ControlOptions, Error, SubscribeOptions, Subscription, Told};
+use gaffer_client::{
+    Cause, Client, Control, ControlOptions, Error, SocketOptions, SubscribeOptions, Subscription, Told,
+};
 use gaffer_core::{ProcessId, api::EventMessage, events::Pattern};
 use serde_json::{Map, Value, json};
 use tokio::io::AsyncWriteExt;
@@ -387,6 +389,66 @@ async fn a_node_that_takes_the_connection_back_for_good_is_not_asked_again() {
         assert_eq!(error.refusal().map(|refusal| refusal.status), Some(status), "{error:?}");
         let error = command(&control, "later").await.unwrap_err();
         assert_eq!(error.refusal().map(|refusal| refusal.reason.as_str()), Some("not any more"), "{error:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_node_that_wants_another_key_is_not_asked_again() {
+    let words = |status: u16, reason: &str| {
+        Some(json!({"event": "gaffer:error", "data": {"error": "AUTH_REQUIRED", "reason": reason, "errno": status}}))
+    };
+    let of_original = |status: u16| {
+        let reason = json!({"errno": status, "error": "unauthorized"}).to_string();
+        Some(json!({"event": "gaffer:error", "data": {"error": "AUTH_REQUIRED", "reason": reason}}))
+    };
+    for (status, said) in [
+        (401, words(401, "the key was revoked")),
+        (403, words(403, "the key permits nothing here")),
+        (401, of_original(401)),
+        (403, of_original(403)),
+        (401, None),
+        (403, None),
+    ] {
+        let (script, control, mut peer) = script().await;
+        let mut events = spawns(&control, &mut peer, json!({"run": "n"})).await;
+        let (answered, ()) = tokio::join!(command(&control, "waits"), async {
+            peer.command().await;
+            if let Some(said) = &said {
+                peer.say(said.clone()).await;
+            }
+            peer.close(4000 + status).await;
+        });
+        let of_command = answered.unwrap_err();
+        let of_events = next(&mut events).await.unwrap().unwrap_err();
+        let later = command(&control, "later").await.unwrap_err();
+        if said.is_some() {
+            assert_eq!(of_command.refusal().map(|refusal| refusal.status), Some(status), "{said:?}: {of_command:?}");
+        }
+        for error in [of_events, later] {
+            assert_eq!(error.refusal().map(|refusal| refusal.status), Some(status), "{said:?}: {error:?}");
+        }
+        assert!(next(&mut events).await.is_none());
+        assert!(script.stream().now_or_never().is_none(), "it does not come again");
+    }
+}
+
+#[tokio::test]
+async fn the_key_goes_with_the_opening_of_every_connection() {
+    let (seen, heads) = std::sync::mpsc::channel();
+    let address = crate::fixture::server(move |stream| {
+        seen.send(crate::fixture::request(&stream)).unwrap();
+        let answer = b"HTTP/1.1 401 No\r\nContent-Length: 39\r\nConnection: close\r\n\r\n{\"errno\":401,\"error\":\"x\",\"reason\":\"no\"}";
+        std::io::Write::write_all(&mut &stream, answer).unwrap();
+    });
+    let client = Client::builder(&endpoint(address)).api_key("s3cret").build().unwrap();
+    let control = client.control(&ControlOptions::default()).await.map(drop);
+    let stdio = client.stdio(ProcessId::new(1), &SocketOptions::default()).await.map(drop);
+    let channel = client.channel(ProcessId::new(1), &SocketOptions::default()).await.map(drop);
+    for outcome in [control, stdio, channel] {
+        let error = outcome.unwrap_err();
+        assert_eq!(error.refusal().map(|refusal| refusal.status), Some(401), "{error:?}");
+        let head = heads.recv_timeout(gaffer_tests::DEADLINE).unwrap();
+        assert!(head.contains("upgrade: websocket") && head.contains("x-api-key: s3cret\r\n"), "{head}");
     }
 }
 
