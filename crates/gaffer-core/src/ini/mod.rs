@@ -43,6 +43,7 @@ mod problem;
 mod scanner;
 mod settings;
 mod user_file;
+mod user_file_edit;
 mod value;
 
 #[cfg(test)]
@@ -57,3 +58,4 @@ pub(crate) use problem::shown;
 pub(crate) use scanner::decode;
 pub use settings::{LogLevel, Settings};
 pub use user_file::{UserFile, UserNode};
+pub use user_file_edit::UserFileEditError;

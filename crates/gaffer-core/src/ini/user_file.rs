@@ -59,6 +59,18 @@ pub struct UserNode {
     pub cacert: Option<PathBuf>,
 }
 
+impl UserNode {
+    /// One of which nothing is said but the URL.
+    pub(super) fn bare(url: &str, place: Place) -> Self {
+        Self { url: url.to_owned(), place, name: None, key: None, certfile: None, keyfile: None, cacert: None }
+    }
+
+    /// Whether all that is said of both is the same, wherever it stands.
+    pub(super) fn says_the_same_as(&self, other: &Self) -> bool {
+        *self == Self { place: self.place.clone(), ..other.clone() }
+    }
+}
+
 impl fmt::Debug for UserNode {
     /// Without the key.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -73,7 +85,7 @@ impl fmt::Debug for UserNode {
 const HIDDEN: &str = "…";
 
 /// A line that is wrong may hold an API key, and messages end up in logs.
-const DIALECT: Dialect = Dialect {
+pub(super) const DIALECT: Dialect = Dialect {
     example: "[node \"http://127.0.0.1:5000\"]",
     is_header: |header| url_of(header).is_ok(),
     quotes: true,
@@ -142,8 +154,7 @@ impl Reader {
         } else {
             self.urls.insert(url.clone(), section.place.clone());
         }
-        let place = section.place.clone();
-        let mut node = UserNode { url, place, name: None, key: None, certfile: None, keyfile: None, cacert: None };
+        let mut node = UserNode::bare(&url, section.place.clone());
         let mut seen: HashMap<String, &Entry> = HashMap::new();
         for entry in &section.entries {
             let key = entry.key.to_lowercase();
@@ -196,7 +207,7 @@ impl Reader {
 }
 
 /// The URL of `node "URL"`.
-fn url_of(header: &str) -> Result<&str, Problem> {
+pub(super) fn url_of(header: &str) -> Result<&str, Problem> {
     let end = header.find(|character: char| !character.is_alphanumeric()).unwrap_or(header.len());
     let (word, rest) = header.split_at(end);
     if word != "node" {
