@@ -1,0 +1,186 @@
+//! Where a node keeps its state.
+
+use std::{
+    fs::{DirBuilder, File, OpenOptions, TryLockError},
+    io::{Read as _, Write as _},
+    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
+    path::{Path, PathBuf},
+    process,
+};
+
+use crate::{StateError, StateFile};
+
+/// The file whose lock is the node's. It stays when the node ends: to remove it would let two nodes lock two files of that name.
+const LOCK: &str = "lock";
+
+/// The file in which all is kept.
+const FILE: &str = "state.db";
+
+/// A folder that nobody but the node's user looks into, and the node's lock on it, which ends when this is dropped or the process
+/// ends, however it does.
+#[derive(Debug)]
+pub struct StateFolder {
+    path: PathBuf,
+    lock: Option<File>,
+}
+
+impl StateFolder {
+    /// Makes the folder, if need be, and keeps other nodes off it.
+    ///
+    /// # Errors
+    /// When another node has it, or it cannot be made or written to.
+    pub fn lock(path: &Path) -> Result<Self, StateError> {
+        make(path)?;
+        let failed = |cause| StateError::Folder { path: path.to_owned(), cause };
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create(true).truncate(false).mode(0o600);
+        let mut lock = options.open(path.join(LOCK)).map_err(failed)?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                return Err(StateError::Held { path: path.to_owned(), os_pid: holder(&mut lock) });
+            }
+            Err(TryLockError::Error(cause)) => return Err(failed(cause)),
+        }
+        lock.set_len(0).and_then(|()| writeln!(lock, "{}", process::id())).map_err(failed)?;
+        Ok(Self { path: path.to_owned(), lock: Some(lock) })
+    }
+
+    /// Makes the folder, if need be, and keeps nobody off it: for what is done beside a node that runs.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub fn open(path: &Path) -> Result<Self, StateError> {
+        make(path)?;
+        Ok(Self { path: path.to_owned(), lock: None })
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Opens the state file in it, and makes it, if need be.
+    ///
+    /// # Errors
+    /// As [`StateFile::open`].
+    pub fn file(&self) -> Result<StateFile, StateError> {
+        StateFile::open(&self.path.join(FILE))
+    }
+
+    /// Opens the state file in it, if there is one. Nothing is made.
+    ///
+    /// # Errors
+    /// As [`StateFile::open`], or when it cannot be told whether there is one.
+    pub fn existing_file(&self) -> Result<Option<StateFile>, StateError> {
+        let path = self.path.join(FILE);
+        let is_there = path.try_exists().map_err(|cause| StateError::File { path: path.clone(), cause })?;
+        is_there.then(|| StateFile::open(&path)).transpose()
+    }
+}
+
+impl Drop for StateFolder {
+    /// Unlocks, as to close the file would not be enough: a process that is just being started shares it until it is executed.
+    fn drop(&mut self) {
+        if let Some(lock) = &self.lock {
+            let _ends_with_the_file = lock.unlock();
+        }
+    }
+}
+
+/// Makes a folder, and those above it. One that is there is left as it is: it may be shared with others on purpose, and the files
+/// in it are for nobody else in any case.
+fn make(path: &Path) -> Result<(), StateError> {
+    let failed = |cause| StateError::Folder { path: path.to_owned(), cause };
+    if path.is_dir() {
+        return Ok(());
+    }
+    let whole = std::path::absolute(path).map_err(failed)?;
+    let missing = whole.ancestors().take_while(|above| !above.exists()).count();
+    DirBuilder::new().recursive(true).mode(0o700).create(&whole).map_err(failed)?;
+    for above in whole.ancestors().skip(1).take(missing) {
+        sync(above);
+    }
+    Ok(())
+}
+
+/// Writes the names in a folder to the disk: what is acknowledged must be found after a loss of power. Some file systems cannot do so,
+/// and some folders may be written and not read. There it is up to the system, as it is for SQLite.
+pub(crate) fn sync(folder: &Path) {
+    let _cannot = File::open(folder).and_then(|folder| folder.sync_all());
+}
+
+/// Whom a lock file names. A node that has just begun has not written it yet.
+fn holder(lock: &mut File) -> Option<u32> {
+    let mut text = String::new();
+    lock.read_to_string(&mut text).ok()?;
+    text.trim().parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, os::unix::fs::PermissionsExt as _};
+
+    use super::*;
+
+    fn mode(path: &Path) -> u32 {
+        fs::metadata(path).unwrap().permissions().mode() & 0o777
+    }
+
+    #[test]
+    fn a_folder_is_made_with_those_above_it_and_for_nobody_else() {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join("var/state");
+        let folder = StateFolder::open(&path).unwrap();
+        assert_eq!(folder.path(), path);
+        assert_eq!((mode(&path), mode(&root.path().join("var"))), (0o700, 0o700));
+        assert_eq!(fs::read_dir(&path).unwrap().count(), 0, "no lock");
+        let _folder = StateFolder::lock(&path).unwrap();
+        assert_eq!(mode(&path.join(LOCK)), 0o600);
+    }
+
+    #[test]
+    fn a_folder_that_is_there_is_left_as_it_is() {
+        let root = tempfile::tempdir().unwrap();
+        fs::set_permissions(root.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        let _folder = StateFolder::lock(root.path()).unwrap();
+        assert_eq!(mode(root.path()), 0o755);
+    }
+
+    #[test]
+    fn the_second_node_is_told_who_the_first_is() {
+        let root = tempfile::tempdir().unwrap();
+        fs::write(root.path().join(LOCK), "4294967295\nand more").unwrap();
+        let first = StateFolder::lock(root.path()).unwrap();
+        let error = StateFolder::lock(root.path()).unwrap_err();
+        assert!(matches!(&error, StateError::Held { os_pid: Some(pid), .. } if *pid == process::id()), "{error:?}");
+        let expected = format!(
+            "`{}` is the state folder of another gafferd, process {}; stop that one, or choose another folder",
+            root.path().display(),
+            process::id()
+        );
+        assert_eq!(error.to_string(), expected);
+        StateFolder::open(root.path()).unwrap();
+
+        fs::write(root.path().join(LOCK), "").unwrap();
+        let error = StateFolder::lock(root.path()).unwrap_err().to_string();
+        assert!(error.contains("of another gafferd; stop"), "{error}");
+
+        drop(first);
+        StateFolder::lock(root.path()).unwrap();
+    }
+
+    #[test]
+    fn what_is_no_folder_is_refused() {
+        let root = tempfile::tempdir().unwrap();
+        let file = root.path().join("file");
+        fs::write(&file, "").unwrap();
+        for path in [file.clone(), file.join("below")] {
+            for result in [StateFolder::lock(&path), StateFolder::open(&path)] {
+                let error = result.unwrap_err().to_string();
+                assert!(error.contains(&format!("`{}` cannot be the state folder: ", path.display())), "{error}");
+                assert!(error.contains("it must be a folder that gafferd may write to"), "{error}");
+            }
+        }
+    }
+}
