@@ -179,7 +179,7 @@ impl<B: Backend> Actor<B> {
                 match fact {
                     Fact::Spawned { pid, os_pid, io } => {
                         if let Some(plan) = self.plans.remove(&pid) {
-                            self.live.insert(pid, Live::new(os_pid, io, &plan, SystemTime::now()));
+                            self.live.insert(pid, Live::new(None, os_pid, io, &plan, SystemTime::now()));
                         }
                         self.kill_after_failure(pid);
                     }
@@ -245,7 +245,8 @@ impl<B: Backend> Actor<B> {
                         let job = self.supervisor.process_job(pid)?;
                         Some(Launched { pid, job, io: io.clone() })
                     });
-                    self.live.insert(pid, Live::new(os_pid, io, &plan, SystemTime::now()));
+                    let job = self.supervisor.process_job(pid);
+                    self.live.insert(pid, Live::new(job, os_pid, io, &plan, SystemTime::now()));
                 }
                 self.feed(Input::Spawned { pid, os_pid });
             }
@@ -299,7 +300,7 @@ impl<B: Backend> Actor<B> {
                 if let Some(live) = self.live.remove(&pid) {
                     // Each holds a descriptor, and its task, for as long as somebody else keeps the other end open.
                     live.io.abandon_inputs();
-                    self.recent.keep(pid, live.io);
+                    self.recent.keep(pid, live.job, live.io);
                 }
                 self.plans.remove(&pid);
             }

@@ -260,6 +260,14 @@ impl Manager {
         Ok(all)
     }
 
+    /// The job of a process that lives, or has lived until a moment ago.
+    ///
+    /// # Errors
+    /// [`Refusal::UnknownProcess`], or the manager has stopped.
+    pub async fn job_of(&self, pid: ProcessId) -> Result<JobName> {
+        self.query(move |view| view.job_of(pid)).await?.ok_or_else(|| Refusal::UnknownProcess(pid).into())
+    }
+
     /// The streams of a process.
     ///
     /// # Errors

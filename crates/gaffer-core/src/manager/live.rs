@@ -8,7 +8,7 @@ use std::{
 use crate::{
     api::ProcessInfo,
     backend::LaunchPlan,
-    names::{OsPid, ProcessId, StreamLabel},
+    names::{JobName, OsPid, ProcessId, StreamLabel},
     streams::ProcessIo,
     supervisor::Supervisor,
 };
@@ -16,6 +16,8 @@ use crate::{
 /// A process that was launched and is not wholly gone.
 #[derive(Debug)]
 pub(crate) struct Live {
+    /// `None` if the supervisor does not know it: after a failure of the shell.
+    pub(crate) job: Option<JobName>,
     pub(crate) os_pid: OsPid,
     pub(crate) io: ProcessIo,
     launched: Launched,
@@ -32,14 +34,20 @@ struct Launched {
 }
 
 impl Live {
-    pub(crate) fn new(os_pid: OsPid, io: ProcessIo, plan: &LaunchPlan, created: SystemTime) -> Self {
+    pub(crate) fn new(
+        job: Option<JobName>,
+        os_pid: OsPid,
+        io: ProcessIo,
+        plan: &LaunchPlan,
+        created: SystemTime,
+    ) -> Self {
         let launched = Launched {
             argv: plan.argv.clone(),
             outputs: plan.outputs.clone(),
             stdin: plan.stdin,
             custom: plan.custom.clone(),
         };
-        Self { os_pid, io, launched, created }
+        Self { job, os_pid, io, launched, created }
     }
 }
 
@@ -47,7 +55,15 @@ impl Live {
 /// though it is gone already.
 #[derive(Debug, Default)]
 pub(crate) struct Recent {
-    streams: VecDeque<(ProcessId, ProcessIo)>,
+    streams: VecDeque<Past>,
+}
+
+/// A process that was released.
+#[derive(Debug)]
+struct Past {
+    pid: ProcessId,
+    job: Option<JobName>,
+    io: ProcessIo,
 }
 
 impl Recent {
@@ -57,20 +73,24 @@ impl Recent {
     /// Keeps the streams of a process that is gone, if it has any. Beyond [`MAX`](Self::MAX) go the oldest, but not those that
     /// still expect a sink: whoever wants nothing lost attaches one to each, so that those are few, too, unless it stalls: then they
     /// grow by each process that ends meanwhile.
-    pub(crate) fn keep(&mut self, pid: ProcessId, io: ProcessIo) {
+    pub(crate) fn keep(&mut self, pid: ProcessId, job: Option<JobName>, io: ProcessIo) {
         if io.labels().next().is_none() {
             return;
         }
-        self.streams.push_front((pid, io));
+        self.streams.push_front(Past { pid, job, io });
         let mut kept = 0;
-        self.streams.retain(|(_, io)| {
+        self.streams.retain(|Past { io, .. }| {
             kept += 1;
             kept <= Self::MAX || io.all_outputs().any(|output| output.expects_sink())
         });
     }
 
+    fn past(&self, pid: ProcessId) -> Option<&Past> {
+        self.streams.iter().find(|past| past.pid == pid)
+    }
+
     fn io(&self, pid: ProcessId) -> Option<&ProcessIo> {
-        self.streams.iter().find(|(known, _)| *known == pid).map(|(_, io)| io)
+        self.past(pid).map(|past| &past.io)
     }
 }
 
@@ -91,6 +111,13 @@ impl View<'_> {
     /// The streams of a process that lives, or has lived until a moment ago.
     pub(crate) fn recent_io(&self, pid: ProcessId) -> Option<&ProcessIo> {
         self.io(pid).or_else(|| self.recent.io(pid))
+    }
+
+    /// The job of a process that lives, or has lived until a moment ago.
+    pub(crate) fn job_of(&self, pid: ProcessId) -> Option<JobName> {
+        let live = || self.live.get(&pid).and_then(|live| live.job.clone());
+        let past = || self.recent.past(pid).and_then(|past| past.job.clone());
+        self.supervisor.process_job(pid).or_else(live).or_else(past)
     }
 
     /// A process as it stands.
@@ -137,9 +164,9 @@ mod tests {
         let mut recent = Recent::default();
         for pid in 1..=50 {
             let output = if pid % 10 == 0 { Output::expecting_sink(label.clone()) } else { Output::new(label.clone()) };
-            recent.keep(ProcessId::new(pid), io(output));
+            recent.keep(ProcessId::new(pid), None, io(output));
         }
-        recent.keep(ProcessId::new(51), ProcessIo::default());
+        recent.keep(ProcessId::new(51), None, ProcessIo::default());
         let kept =
             |recent: &Recent| (1..=60).filter(|pid| recent.io(ProcessId::new(*pid)).is_some()).collect::<Vec<_>>();
         assert_eq!(kept(&recent), [10].into_iter().chain(19..=50).collect::<Vec<_>>());
@@ -147,7 +174,7 @@ mod tests {
         for pid in [10, 20] {
             drop(recent.io(ProcessId::new(pid)).unwrap().outputs[0].attach_sink());
         }
-        recent.keep(ProcessId::new(52), io(Output::new(label)));
+        recent.keep(ProcessId::new(52), None, io(Output::new(label)));
         assert_eq!(kept(&recent), (20..=50).chain([52]).collect::<Vec<_>>());
     }
 }
