@@ -166,6 +166,8 @@ mod tests {
         let error = StateFolder::lock(root.path()).unwrap_err().to_string();
         assert!(error.contains("of another gafferd; stop"), "{error}");
 
+        // As a process has it that is just being started.
+        let _shared = first.lock.as_ref().unwrap().try_clone().unwrap();
         drop(first);
         StateFolder::lock(root.path()).unwrap();
     }

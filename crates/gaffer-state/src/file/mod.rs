@@ -35,7 +35,7 @@ impl StateFile {
     /// Waits for the disk, and for others who do the same: not to be called where that must not be.
     ///
     /// # Errors
-    /// When it is damaged, of another program or of a newer gaffer, and when it cannot be written to. It is as it was then.
+    /// When it is damaged, of another program or of a newer gaffer, and when it cannot be written to. It is left as it was.
     pub fn open(path: &Path) -> Result<Self, StateError> {
         private::make(path)?;
         let connection = schema::open(path)?;

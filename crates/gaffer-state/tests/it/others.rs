@@ -50,7 +50,7 @@ async fn several_write_to_one_file() {
 
 #[tokio::test]
 async fn several_make_the_same_file() {
-    for _round in 0..10 {
+    for _round in 0..fixture::cases(10) {
         let root = tempfile::tempdir().unwrap();
         let path = root.path().join("state.db");
         let files = thread::scope(|scope| {
