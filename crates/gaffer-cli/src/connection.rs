@@ -6,7 +6,7 @@ use clap::Args;
 use gaffer_client::{Client, Endpoint, TlsOptions};
 use gaffer_core::ini::{UserFile, UserNode};
 
-use crate::{Failure, Output, user_file::Place};
+use crate::{Failure, Output, account::Account, user_file::Place};
 
 /// Which node is called, and how, as options.
 #[derive(Clone, Default, Args)]
@@ -44,6 +44,8 @@ struct Connection {
     tls: TlsOptions,
     api_key: Option<String>,
     is_key_of_file: bool,
+    /// The URL in the header of its section in the user file, as it stands there.
+    section: Option<String>,
     /// Whether the node is named, or the user file has it.
     is_meant: bool,
     /// A word that was taken as a host because it is no name in the user file.
@@ -58,22 +60,36 @@ impl ConnectionArgs {
     /// # Errors
     /// When one of them does not read.
     pub fn client(&self, output: &mut Output) -> Result<Client, Failure> {
-        let place = Place::here();
-        let file = place.as_ref().map_or_else(|| Ok(UserFile::default()), Place::read)?;
-        let Connection { endpoint, tls, api_key, is_key_of_file, unknown_name, .. } =
-            self.clone().or_environment().resolve(&file)?;
-        if let Some(place) = place.as_ref().filter(|_| is_key_of_file) {
+        let account = self.account(output, Place::read)?;
+        if account.is_key_of_file
+            && let Some(place) = &account.place
+        {
             place.warn_of_readers(output);
         }
-        if let (Some(name), Some(Place { path, .. })) = (unknown_name, place) {
+        account.client(account.key.as_deref())
+    }
+
+    /// The node, and where its key is kept, for who logs in or out: the file may be missing.
+    ///
+    /// Blocks while it reads the files.
+    ///
+    /// # Errors
+    /// When one of them does not read.
+    pub(crate) fn account_to_keep(&self, output: &mut Output) -> Result<Account, Failure> {
+        self.account(output, Place::read_or_none)
+    }
+
+    fn account(&self, output: &mut Output, read: fn(&Place) -> Result<UserFile, Failure>) -> Result<Account, Failure> {
+        let place = Place::here();
+        let file = place.as_ref().map_or_else(|| Ok(UserFile::default()), read)?;
+        let Connection { endpoint, tls, api_key, is_key_of_file, section, unknown_name, .. } =
+            self.clone().or_environment().resolve(&file)?;
+        if let (Some(name), Some(Place { path, .. })) = (unknown_name, &place) {
             let path = path.display();
             output.set_advice(format!("`{name}` is no name in {path}, and so it was taken as a host"));
         }
-        let mut builder = Client::builder(&endpoint).tls(tls);
-        if let Some(key) = api_key {
-            builder = builder.api_key(key);
-        }
-        Ok(builder.build()?)
+        let section = section.unwrap_or_else(|| endpoint.to_string());
+        Ok(Account { endpoint, tls, key: api_key, is_key_of_file, place, section })
     }
 
     /// Whether options, environment or user file say which node is meant, or anything of it. If not, it is the default one, and it
@@ -137,7 +153,8 @@ impl ConnectionArgs {
         let api_key = api_key.or(key_of_file);
         let tls = TlsOptions { cacert, certfile, keyfile, insecure: self.insecure };
         let is_meant = word.is_some() || node.is_some();
-        Ok(Connection { endpoint, tls, api_key, is_key_of_file, is_meant, unknown_name })
+        let section = node.map(|node| node.url.clone());
+        Ok(Connection { endpoint, tls, api_key, is_key_of_file, section, is_meant, unknown_name })
     }
 }
 
@@ -188,6 +205,7 @@ mod tests {
             },
             api_key: Some("secret".to_owned()),
             is_key_of_file: true,
+            section: Some("https://Shop.example".to_owned()),
             is_meant: true,
             unknown_name: None,
         };
@@ -201,6 +219,15 @@ mod tests {
         assert_eq!(key("unix:/run/gaffer.sock").as_deref(), Some("local"));
         assert_eq!(key("https://shop.example:444"), None);
         assert_eq!(key("http://shop.example:443"), None);
+    }
+
+    #[test]
+    fn a_key_goes_to_the_section_as_it_is_written() {
+        let section = |word: &str| resolved(&to(word)).unwrap().section;
+        assert_eq!(section("prod").as_deref(), Some("https://Shop.example"));
+        assert_eq!(section("https://shop.example:443/").as_deref(), Some("https://Shop.example"));
+        assert_eq!(section("unix:/run/gaffer.sock").as_deref(), Some("unix:///run/gaffer.sock"));
+        assert_eq!(section("http://elsewhere"), None);
     }
 
     #[test]

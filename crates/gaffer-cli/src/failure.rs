@@ -2,8 +2,11 @@
 
 use std::{io, time::Duration};
 
-use gaffer_client::{Endpoint, Error, InvalidEndpoint};
-use gaffer_core::{ini::IniErrors, procfile::Mistakes};
+use gaffer_client::{Endpoint, Error, InvalidEndpoint, Refusal};
+use gaffer_core::{
+    ini::{IniErrors, UserFileEditError},
+    procfile::Mistakes,
+};
 
 use crate::Exit;
 
@@ -11,7 +14,7 @@ use crate::Exit;
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
     /// The call to the node failed.
-    #[error(transparent)]
+    #[error("{}", of_call(.0))]
     Call(#[from] Error),
     /// The node did not answer in the time that was given to it.
     #[error("{endpoint} did not answer within {} s", .within.as_secs_f64())]
@@ -50,7 +53,21 @@ pub enum Failure {
     Told(Exit),
 }
 
+impl From<UserFileEditError> for Failure {
+    fn from(error: UserFileEditError) -> Self {
+        match error {
+            UserFileEditError::File(errors) => errors.into(),
+            UserFileEditError::Unwritable { .. } => Self::Failed(format!("cannot change the user file: {error}")),
+        }
+    }
+}
+
 impl Failure {
+    /// Whether the node wants a key, or another one.
+    pub(crate) fn wants_key(&self) -> bool {
+        matches!(self, Self::Call(error) if error.refusal().is_some_and(|refusal| refusal.status == 401))
+    }
+
     /// How the program ends with it.
     pub fn exit(&self) -> Exit {
         match self {
@@ -71,11 +88,37 @@ impl Failure {
     }
 }
 
+/// What a failed call means. Of keys it is told in the original's words, and then in the node's, which say what this one lacks.
+fn of_call(error: &Error) -> String {
+    match error.refusal().filter(|refusal| refusal.is_of_key()) {
+        Some(Refusal { status: 401, reason, .. }) => format!("Unauthorized access. You need an API key: {reason}"),
+        Some(Refusal { reason, .. }) => format!("Forbidden access. API key permissions aren't enough: {reason}"),
+        None => error.to_string(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use gaffer_client::Cause;
 
     use super::*;
+
+    #[test]
+    fn what_is_wrong_with_keys_is_told_in_the_original_s_words_and_the_node_s() {
+        let refused = |status, error: &str| {
+            let [error, reason] = [error, "because"].map(str::to_owned);
+            Failure::Call(Refusal { status, error, reason }.into())
+        };
+        for (failure, words, wants_key) in [
+            (refused(401, "unauthorized"), "Unauthorized access. You need an API key: because", true),
+            (refused(403, "forbidden"), "Forbidden access. API key permissions aren't enough: because", false),
+            (refused(403, "forbidden_write"), "because", false),
+            (refused(404, "not_found"), "because", false),
+        ] {
+            assert_eq!((failure.to_string().as_str(), failure.wants_key()), (words, wants_key));
+        }
+        assert_eq!([refused(401, "x").exit(), refused(403, "forbidden").exit()], [Exit::Failed, Exit::Failed]);
+    }
 
     #[test]
     fn a_node_that_hangs_or_breaks_off_is_as_good_as_none() {

@@ -61,6 +61,8 @@ pub struct Output {
     /// The option that names the node.
     node_option: &'static str,
     advice: Option<String>,
+    /// Whether it was said how to get a key.
+    told_of_keys: bool,
     /// While a screen of its own is shown: what was said to the terminal meanwhile.
     screen: Option<Vec<String>>,
 }
@@ -78,7 +80,8 @@ impl Output {
         };
         let format = if args.json { Format::Json } else { Format::Text };
         let (colour, quiet) = (args.color, args.quiet);
-        Self { program, stdout, stderr, format, colour, quiet, node_option: "--connect", advice: None, screen: None }
+        let (node_option, advice, told_of_keys, screen) = ("--connect", None, false, None);
+        Self { program, stdout, stderr, format, colour, quiet, node_option, advice, told_of_keys, screen }
     }
 
     /// For programs that name the node by another option than `--connect`.
@@ -90,6 +93,11 @@ impl Output {
     /// The option that names the node.
     pub(crate) fn node_option(&self) -> &'static str {
         self.node_option
+    }
+
+    /// The program's name.
+    pub(crate) fn program(&self) -> &'static str {
+        self.program
     }
 
     /// What to say to a person whose node cannot be reached.
@@ -249,6 +257,12 @@ impl Output {
             | Failure::Endpoint(_)
             | Failure::Stdout(_)
             | Failure::Told(_) => self.say(failure),
+        }
+        if failure.wants_key() && !std::mem::replace(&mut self.told_of_keys, true) {
+            let program = self.program;
+            self.hint(format_args!(
+                "`{program} login` gets a key for a user's name and password; `--api-key KEY` gives one"
+            ));
         }
     }
 

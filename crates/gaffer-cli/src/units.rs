@@ -1,5 +1,7 @@
 //! Figures as people read them.
 
+use std::time::Duration;
+
 use gaffer_core::names::Signal;
 
 /// Seconds in the two largest units that are not nothing: `3d 4h`, `5m 12s`, `7s`.
@@ -17,6 +19,35 @@ pub fn span(seconds: f64) -> String {
         rest %= length;
     }
     texts.join(" ")
+}
+
+/// Reads a span of at least a second: seconds, or numbers with units, as `90s`, `12h`, `1d12h` or `2w`.
+///
+/// # Errors
+/// When it does not read, in words.
+pub fn read_span(text: &str) -> Result<Duration, String> {
+    let wrong = || "must be a span of time such as 90s, 30m, 12h, 7d or 2w".to_owned();
+    let mut seconds: u64 = 0;
+    let mut rest = text.trim();
+    while !rest.is_empty() {
+        let digits = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
+        let (number, behind) = rest.split_at(digits);
+        let letters = behind.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(behind.len());
+        let (unit, behind) = behind.split_at(letters);
+        let length = match unit {
+            "" if digits == text.trim().len() => 1,
+            "s" => 1,
+            "m" => 60,
+            "h" => 3_600,
+            "d" => 86_400,
+            "w" => 7 * 86_400,
+            _ => return Err(wrong()),
+        };
+        let part = number.parse::<u64>().ok().and_then(|number| number.checked_mul(length));
+        seconds = part.and_then(|part| seconds.checked_add(part)).ok_or_else(wrong)?;
+        rest = behind.trim_start();
+    }
+    if seconds == 0 { Err(wrong()) } else { Ok(Duration::from_secs(seconds)) }
 }
 
 /// Bytes in the unit that leaves less than 1024 of them: `512 B`, `1.2 MiB`.
@@ -70,6 +101,26 @@ mod tests {
             (86_400.0 * 400.0, "400d"),
         ] {
             assert_eq!(span(seconds), text, "{seconds}");
+        }
+    }
+
+    #[test]
+    fn a_span_reads_as_people_write_it() {
+        for (text, seconds) in [
+            ("90", 90),
+            ("90s", 90),
+            ("15m", 900),
+            ("12h", 43_200),
+            ("1d12h", 129_600),
+            ("6d 23h", 601_200),
+            ("2w", 1_209_600),
+        ] {
+            assert_eq!(read_span(text), Ok(Duration::from_secs(seconds)), "{text}");
+        }
+        for text in
+            ["", "0", "0s", "-1", "1.5h", "h", "1h30", "1 x", "1y", "99999999999999999999d", "9999999999999999999w"]
+        {
+            assert!(read_span(text).unwrap_err().contains("such as 90s"), "{text}");
         }
     }
 

@@ -1,14 +1,18 @@
 //! The command line.
 
+mod access;
+
 use std::{ffi::OsString, path::PathBuf, str::FromStr, time::Duration};
 
 use clap::{ArgAction, Args as Group, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
-use gaffer_cli::{Colour, ConnectionArgs, OutputArgs};
+use gaffer_cli::{Colour, ConnectionArgs, OutputArgs, commands::access::LoginArgs};
 use gaffer_core::{
     ProcessId,
     names::{InvalidLabel, Signal, StreamLabel},
     procfile::{Concurrency, EnvSource, Source},
 };
+
+pub(crate) use self::access::{AccessCommand, Question};
 
 /// Run a Procfile application here, or on a gaffer node.
 #[derive(Debug, Parser)]
@@ -175,6 +179,16 @@ pub(crate) enum Command {
     /// The commands for the application on a node.
     #[command(flatten)]
     Node(NodeCommand),
+
+    /// Log in to the node: it gives a key, which is kept in the user file
+    Login(LoginArgs),
+
+    /// Log out of the node: the key is good for nothing any more
+    Logout,
+
+    /// Those for keys and users of a node.
+    #[command(flatten)]
+    Access(AccessCommand),
 }
 
 /// What to do on a node.

@@ -1,14 +1,18 @@
 //! The command line.
 
+mod access;
+
 use std::{ffi::OsString, time::Duration};
 
 use clap::{ArgAction, Args as Group, CommandFactory, Parser, Subcommand};
-use gaffer_cli::{ConnectionArgs, OutputArgs, job_or_process_word, job_word};
+use gaffer_cli::{ConnectionArgs, OutputArgs, commands::access::LoginArgs, job_or_process_word, job_word};
 use gaffer_core::{
     ProcessId,
     events::Pattern,
     names::{Signal, StreamLabel},
 };
+
+pub(crate) use self::access::AccessCommand;
 
 /// Administer a gaffer node, near or far.
 #[derive(Debug, Parser)]
@@ -37,6 +41,24 @@ pub(crate) struct Args {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// What there is to do with jobs, processes and the node.
+    #[command(flatten)]
+    Node(NodeCommand),
+
+    /// Log in to the node: it gives a key, which is kept in the user file
+    Login(LoginArgs),
+
+    /// Log out of the node: the key is good for nothing any more
+    Logout,
+
+    /// What there is to do with keys and users.
+    #[command(flatten)]
+    Access(AccessCommand),
+}
+
+/// What to do with jobs, processes and the node.
+#[derive(Debug, Subcommand)]
+pub(crate) enum NodeCommand {
     /// List the jobs; with --running, the pids of all processes
     Processes {
         /// List the pids of all processes instead
@@ -399,8 +421,10 @@ mod tests {
         Args::command().debug_assert();
     }
 
-    fn read(line: &str) -> Command {
-        Args::try_parse_from(["gafferctl"].into_iter().chain(line.split(' '))).unwrap().command
+    fn read(line: &str) -> NodeCommand {
+        let read = Args::try_parse_from(["gafferctl"].into_iter().chain(line.split(' '))).unwrap();
+        let Command::Node(command) = read.command else { panic!("{line}") };
+        command
     }
 
     fn refused(line: &str) -> String {
@@ -409,7 +433,7 @@ mod tests {
 
     #[test]
     fn the_last_word_is_the_number_and_those_before_are_targets() {
-        let Command::Add(Number { names, number }) = read("add web worker 3") else { panic!() };
+        let NodeCommand::Add(Number { names, number }) = read("add web worker 3") else { panic!() };
         assert_eq!((names.join(" ").as_str(), number), ("web worker", 3));
         for (line, named) in [
             ("sub web", "<N>"),
@@ -440,27 +464,30 @@ mod tests {
         ] {
             assert_eq!(spelled(line), expected);
         }
-        let Command::Kill { signal, words } = read("kill --signal=SIGHUP web 7") else { panic!() };
+        let NodeCommand::Kill { signal, words } = read("kill --signal=SIGHUP web 7") else { panic!() };
         assert_eq!((signal.map(|it| it.to_string()).as_deref(), words.join(" ").as_str()), (Some("SIGHUP"), "web 7"));
     }
 
     #[test]
     fn what_stands_behind_the_command_belongs_to_it() {
         let line = "add_process -n 2 -e A=b=c --start web --shell --redirect-input=no sleep 9";
-        let Command::AddProcess { start, settings, name, words } = read(line) else { panic!() };
+        let NodeCommand::AddProcess { start, settings, name, words } = read(line) else { panic!() };
         assert_eq!((start, name.as_str(), words.join(" ").as_str()), (true, "web", "sleep 9"));
         assert_eq!(settings.numprocesses.as_deref(), Some("2"));
         assert_eq!(settings.env, [("A".to_owned(), "b=c".to_owned())]);
         assert_eq!((settings.shell.as_deref(), settings.redirect_input.as_deref()), (Some("true"), Some("no")));
         for command in ["grep -n 5", "sh -c exit", "ls -l --start", "tail --json", "env -h -- --help"] {
-            let Command::AddProcess { start, settings, words, .. } = read(&format!("add_process z {command}")) else {
+            let NodeCommand::AddProcess { start, settings, words, .. } = read(&format!("add_process z {command}"))
+            else {
                 panic!()
             };
             assert_eq!((words.join(" ").as_str(), start, settings.numprocesses), (command, false, None));
-            let Command::UpdateProcess { words, .. } = read(&format!("update_process z {command}")) else { panic!() };
+            let NodeCommand::UpdateProcess { words, .. } = read(&format!("update_process z {command}")) else {
+                panic!()
+            };
             assert_eq!(words.join(" "), command);
         }
-        let Command::UpdateProcess { settings, words, .. } = read("update_process web -n 3") else { panic!() };
+        let NodeCommand::UpdateProcess { settings, words, .. } = read("update_process web -n 3") else { panic!() };
         assert_eq!((settings.numprocesses.as_deref(), words.len()), (Some("3"), 0));
         assert!(refused("add_process web -e A true").contains("must be KEY=VALUE"));
         assert!(refused("add_process web --no-option true").contains("--no-option"));
@@ -469,16 +496,16 @@ mod tests {
 
     #[test]
     fn words_to_send_may_begin_with_a_dash_behind_two() {
-        let Command::Send { pid, words, .. } = read("send 3 -- -x --json") else { panic!() };
+        let NodeCommand::Send { pid, words, .. } = read("send 3 -- -x --json") else { panic!() };
         assert_eq!((pid.get(), words.join(" ").as_str()), (3, "-x --json"));
-        let Command::Send { words, .. } = read("send 3 -") else { panic!() };
+        let NodeCommand::Send { words, .. } = read("send 3 -") else { panic!() };
         assert_eq!(words, ["-"]);
         assert!(refused("send web hello").contains("web is no pid; `gafferctl pids NAME` prints them"));
     }
 
     #[test]
     fn a_time_limit_is_above_nothing_and_only_for_those_who_wait() {
-        let Command::Stop { wait, .. } = read("stop web 7 --wait --timeout 0.5") else { panic!() };
+        let NodeCommand::Stop { wait, .. } = read("stop web 7 --wait --timeout 0.5") else { panic!() };
         assert_eq!((wait.wait, wait.timeout), (true, Duration::from_millis(500)));
         assert!(refused("stop web --timeout 5").contains("--wait"));
         for bad in ["0", "-1", "nan", "soon"] {

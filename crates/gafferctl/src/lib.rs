@@ -1,4 +1,4 @@
-//! Administers a gaffer node, near or far: jobs, processes, signals, output, live events.
+//! Administers a gaffer node, near or far: jobs, processes, signals, output, live events, keys and users.
 //!
 //! | exit code | when |
 //! |---|---|
@@ -14,7 +14,9 @@ mod commands;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser};
-use gaffer_cli::{Context, Output};
+use gaffer_cli::{Context, Output, commands::access};
+
+use crate::args::Command;
 
 /// The command line, for completions and manual pages.
 pub fn command() -> clap::Command {
@@ -25,9 +27,17 @@ pub fn command() -> clap::Command {
 pub fn main() -> ExitCode {
     let args = args::Args::parse_from(args::spelled_out(std::env::args_os()));
     let output = Output::new("gafferctl", &args.output);
-    gaffer_cli::run(output, async move |output| {
-        let client = args.connection.client(output)?;
-        commands::run(args.command, &mut Context { client, output }).await
+    gaffer_cli::run(output, async move |output| match args.command {
+        Command::Login(login) => access::login(&login, &args.connection, output).await,
+        Command::Logout => access::logout(&args.connection, output).await,
+        Command::Node(command) => {
+            let client = args.connection.client(output)?;
+            commands::run(command, &mut Context { client, output }).await
+        }
+        Command::Access(command) => {
+            let client = args.connection.client(output)?;
+            commands::access::run(command, &mut Context { client, output }).await
+        }
     })
     .into()
 }

@@ -2,7 +2,8 @@
 
 use std::{collections::BTreeMap, fmt::Display};
 
-use gaffer_core::{JobName, ProcessId, SessionId};
+use gaffer_client::Endpoint;
+use gaffer_core::{JobName, ProcessId, SessionId, access::KeyId};
 use serde_json::{Map, Value, json};
 
 use crate::{Exit, Failure, Format, Output, Target, Targets};
@@ -44,7 +45,24 @@ impl From<&SessionId> for Entry {
     }
 }
 
+impl From<&KeyId> for Entry {
+    fn from(key: &KeyId) -> Self {
+        Self { key: "key", label: key.as_str().into() }
+    }
+}
+
+impl From<&Endpoint> for Entry {
+    fn from(node: &Endpoint) -> Self {
+        Self { key: "node", label: node.to_string().into() }
+    }
+}
+
 impl Entry {
+    /// A user.
+    pub fn user(name: &str) -> Self {
+        Self { key: "user", label: name.into() }
+    }
+
     /// What a word was to mean, of which nothing is known.
     fn of_word(word: &str) -> Self {
         Self { key: "name", label: word.into() }

@@ -1,5 +1,6 @@
 //! What commands of several programs are made of.
 
+pub mod access;
 mod acts;
 pub mod facts;
 mod job_file;

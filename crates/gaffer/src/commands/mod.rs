@@ -1,5 +1,6 @@
 //! What each command does: one file each, or one for a few that are alike.
 
+mod access;
 mod check;
 mod export;
 mod node;
@@ -8,7 +9,10 @@ mod start;
 
 use std::process::ExitCode;
 
-use gaffer_cli::{Context, Output};
+use gaffer_cli::{
+    Context, Output,
+    commands::access::{login, logout},
+};
 
 use self::export::Export;
 use crate::{
@@ -39,5 +43,14 @@ pub(crate) fn run(args: Args, output: Output) -> ExitCode {
             node::run(command, &application, &mut Context { client, output }).await
         })
         .into(),
+        Command::Access(command) => gaffer_cli::run(output, async move |output| {
+            let client = connection.client(output)?;
+            access::run(command, &mut Context { client, output }).await
+        })
+        .into(),
+        Command::Login(args) => {
+            gaffer_cli::run(output, async move |output| login(&args, &connection, output).await).into()
+        }
+        Command::Logout => gaffer_cli::run(output, async move |output| logout(&connection, output).await).into(),
     }
 }

@@ -1,5 +1,6 @@
 //! What each command does: one file each, or one for a few that are alike.
 
+pub(crate) mod access;
 mod configure;
 mod info;
 mod jobs;
@@ -23,43 +24,45 @@ use gaffer_cli::{
 };
 use gaffer_core::supervisor::Scale;
 
-use crate::args::Command;
+use crate::args::NodeCommand;
 
 /// Carries out a command.
-pub(crate) async fn run(command: Command, context: &mut Context<'_>) -> Result<(), Failure> {
+pub(crate) async fn run(command: NodeCommand, context: &mut Context<'_>) -> Result<(), Failure> {
     match command {
-        Command::Processes { running } => processes::run(context, running).await,
-        Command::LoadProcess { start, file } => load::run(context, &file, start).await,
-        Command::AddProcess { start, settings, name, words } => {
+        NodeCommand::Processes { running } => processes::run(context, running).await,
+        NodeCommand::LoadProcess { start, file } => load::run(context, &file, start).await,
+        NodeCommand::AddProcess { start, settings, name, words } => {
             configure::add(context, start, &settings, &name, &words).await
         }
-        Command::GetProcess(jobs) => configure::get(context, &jobs.names).await,
-        Command::UpdateProcess { settings, name, words } => configure::update(context, &settings, &name, &words).await,
-        Command::DelProcess(jobs) => jobs::unload(context, &jobs.names).await,
-        Command::Add(change) => jobs::scale(context, &change.names, Scale::Add(change.number)).await,
-        Command::Sub(change) => jobs::scale(context, &change.names, Scale::Sub(change.number)).await,
-        Command::Start { names, wait } => state::start(context, &names.names, &wait).await,
-        Command::Stop { targets, wait } => state::stop(context, &targets.targets, &wait).await,
-        Command::Restart { names, wait } => state::restart(context, &names.names, &wait).await,
-        Command::Kill { signal, words } => kill::run(context, signal, &words).await,
-        Command::Numprocesses(jobs) => jobs::numprocesses(context, &jobs.names).await,
-        Command::Pids(jobs) => jobs::pids(context, &jobs.names).await,
-        Command::Running(jobs) => jobs::running(context, &jobs.names).await,
-        Command::Send { stream, pid, words } => send::run(context, pid, stream, &words, send::End::OfFile).await,
-        Command::Groups { group } => sessions::run(context, group.as_deref()).await,
-        Command::Sessions { session } => sessions::run(context, session.as_deref()).await,
-        Command::Version => node::version(context).await,
-        Command::Status { names } => status::run(context, &names).await,
-        Command::Watch { pattern, history, colorize, heartbeat: _ } => {
+        NodeCommand::GetProcess(jobs) => configure::get(context, &jobs.names).await,
+        NodeCommand::UpdateProcess { settings, name, words } => {
+            configure::update(context, &settings, &name, &words).await
+        }
+        NodeCommand::DelProcess(jobs) => jobs::unload(context, &jobs.names).await,
+        NodeCommand::Add(change) => jobs::scale(context, &change.names, Scale::Add(change.number)).await,
+        NodeCommand::Sub(change) => jobs::scale(context, &change.names, Scale::Sub(change.number)).await,
+        NodeCommand::Start { names, wait } => state::start(context, &names.names, &wait).await,
+        NodeCommand::Stop { targets, wait } => state::stop(context, &targets.targets, &wait).await,
+        NodeCommand::Restart { names, wait } => state::restart(context, &names.names, &wait).await,
+        NodeCommand::Kill { signal, words } => kill::run(context, signal, &words).await,
+        NodeCommand::Numprocesses(jobs) => jobs::numprocesses(context, &jobs.names).await,
+        NodeCommand::Pids(jobs) => jobs::pids(context, &jobs.names).await,
+        NodeCommand::Running(jobs) => jobs::running(context, &jobs.names).await,
+        NodeCommand::Send { stream, pid, words } => send::run(context, pid, stream, &words, send::End::OfFile).await,
+        NodeCommand::Groups { group } => sessions::run(context, group.as_deref()).await,
+        NodeCommand::Sessions { session } => sessions::run(context, session.as_deref()).await,
+        NodeCommand::Version => node::version(context).await,
+        NodeCommand::Status { names } => status::run(context, &names).await,
+        NodeCommand::Watch { pattern, history, colorize, heartbeat: _ } => {
             watch::run(context, &pattern, history, colorize).await
         }
-        Command::Logs { follow, lines, stream, targets } => {
+        NodeCommand::Logs { follow, lines, stream, targets } => {
             let extent = Extent { lines, stream: stream.as_ref() };
             logs::run(context, &targets, follow, extent).await
         }
-        Command::Stats { follow: true, interval, targets } => stats::follow(context, &targets, interval).await,
-        Command::Stats { follow: false, interval: _, targets } => stats::once(context, &targets).await,
-        Command::Info { targets } => info::run(context, &targets).await,
-        Command::Ping => node::ping(context).await,
+        NodeCommand::Stats { follow: true, interval, targets } => stats::follow(context, &targets, interval).await,
+        NodeCommand::Stats { follow: false, interval: _, targets } => stats::once(context, &targets).await,
+        NodeCommand::Info { targets } => info::run(context, &targets).await,
+        NodeCommand::Ping => node::ping(context).await,
     }
 }

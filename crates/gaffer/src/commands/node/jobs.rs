@@ -1,16 +1,13 @@
 //! `unload`, `reload`: applications and jobs.
 
 use gaffer_cli::{
-    Context, Failure,
+    Asker, Context, Failure,
     commands::{Acts, JobText},
 };
 use gaffer_client::{Client, Error};
 use gaffer_core::{JobName, SessionId};
 
-use super::{
-    app::{App, not_loaded},
-    question::Asker,
-};
+use super::app::{App, not_loaded};
 use crate::args::{ApplicationArgs, JobsOfApplication};
 
 /// What is done to them.

@@ -7,7 +7,6 @@ mod jobs;
 mod load;
 mod logs;
 mod ps;
-mod question;
 mod recv;
 mod scale;
 mod state;

@@ -1,16 +1,13 @@
 //! `ps:start`, `ps:stop`, `ps:kill`: what jobs and processes are to do.
 
 use gaffer_cli::{
-    Context, Failure, Target,
+    Asker, Context, Failure, Target,
     commands::{Acts, Entry},
 };
 use gaffer_client::Client;
 use gaffer_core::{JobName, ProcessId, names::Signal};
 
-use super::{
-    app::{App, missing_process},
-    question::Asker,
-};
+use super::app::{App, missing_process};
 use crate::args::{ApplicationArgs, Jobs, Targets};
 
 /// How a job or process shall be.

@@ -2,17 +2,17 @@
 
 use std::io::{self, IsTerminal, Write};
 
-use gaffer_cli::Failure;
+use crate::Failure;
 
 /// Who is asked.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Asker {
+pub struct Asker {
     is_there: bool,
 }
 
 impl Asker {
     /// The person at the terminal, unless nobody is to be asked.
-    pub(super) fn new(no_input: bool) -> Self {
+    pub fn new(no_input: bool) -> Self {
         Self { is_there: !no_input && io::stdin().is_terminal() && io::stderr().is_terminal() }
     }
 
@@ -20,12 +20,20 @@ impl Asker {
     ///
     /// # Errors
     /// When the terminal cannot be read.
-    pub(super) fn wants_to(self, what: &str) -> Result<bool, Failure> {
+    pub fn wants_to(self, what: &str) -> Result<bool, Failure> {
+        self.confirms(&format!("Do you want to {what}?"))
+    }
+
+    /// The same, in these words: `Create the key`.
+    ///
+    /// # Errors
+    /// As [`wants_to`](Self::wants_to).
+    pub fn confirms(self, words: &str) -> Result<bool, Failure> {
         if !self.is_there {
             return Ok(true);
         }
         let failed = |error: io::Error| Failure::Failed(format!("cannot ask: {error}"));
-        write!(io::stderr(), "Do you want to {what}? [y]|n: ").map_err(failed)?;
+        write!(io::stderr(), "{words} [y]|n: ").map_err(failed)?;
         let mut answer = String::new();
         if io::stdin().read_line(&mut answer).map_err(failed)? == 0 {
             // The end of input is no answer, and ends no line.

@@ -1,0 +1,75 @@
+//! Keys and users.
+
+mod keys;
+mod users;
+
+use gaffer_cli::{
+    Context, Failure, Format, Output,
+    commands::{
+        access::{list_keys, list_users},
+        facts,
+    },
+};
+use serde_json::Value;
+
+use super::failed;
+use crate::args::AccessCommand;
+
+/// Carries out a command.
+pub(crate) async fn run(command: AccessCommand, context: &mut Context<'_>) -> Result<(), Failure> {
+    match command {
+        AccessCommand::Keys => list_keys(context).await,
+        AccessCommand::GetKey { keys } => keys::get(context, &keys).await,
+        AccessCommand::AddKey(key) => key.run(context, |_| None).await,
+        AccessCommand::DelKey { keys } => keys::delete(context, &keys).await,
+        AccessCommand::Users => list_users(context).await,
+        AccessCommand::GetUser { names } => users::get(context, &names).await,
+        AccessCommand::AddUser(user) => users::add(context, &user).await,
+        AccessCommand::DelUser { names } => users::delete(context, &names).await,
+        AccessCommand::SetPassword { password, name } => users::set_password(context, &name, &password).await,
+        AccessCommand::SetUserKey { name, key } => users::set_key(context, &name, key.id()).await,
+    }
+}
+
+/// Prints what is known of several things, `key: value`, with a blank line between two; or as JSON a list. Then what failed is told.
+fn print(output: &mut Output, found: &[Value], failures: &[Failure]) -> Result<(), Failure> {
+    match output.format() {
+        Format::Json => output.json(found)?,
+        Format::Text => {
+            let paragraphs: Vec<String> = found.iter().map(paragraph).collect();
+            if !paragraphs.is_empty() {
+                output.line(paragraphs.join("\n\n"))?;
+            }
+        }
+    }
+    failed(output, failures)
+}
+
+fn paragraph(found: &Value) -> String {
+    let fields = found.as_object().into_iter().flatten();
+    facts::lines(&fields.flat_map(|(key, value)| facts::of_field(key, value)).collect::<Vec<_>>())
+}
+
+/// Words of an outcome: bare if there is one only, else with what it is of before it.
+fn done(of: &str, several: bool) -> String {
+    if several { format!("{of}: ok") } else { "ok".to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_is_known_stands_line_by_line() {
+        let key = json!({"key": "0123456789ab", "label": null, "permissions": {"admin": false, "read": ["a", "b"]}, "expires": 7});
+        let lines = paragraph(&key);
+        let mut lines: Vec<&str> = lines.lines().collect();
+        lines.sort_unstable();
+        let expected =
+            ["expires: 7", "key: 0123456789ab", "label: -", "permissions.admin: false", "permissions.read: a,b"];
+        assert_eq!(lines, expected);
+        assert_eq!([done("anna", false), done("anna", true)], ["ok", "anna: ok"]);
+    }
+}
