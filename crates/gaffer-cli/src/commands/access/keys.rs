@@ -142,6 +142,22 @@ pub fn key_lines(key: &KeyInfo) -> String {
     text + &format!("\nCreated: {}\nExpires: {}", moment(*created), expires.map_or("never".to_owned(), moment))
 }
 
+/// What is known of a key, as facts.
+pub fn key_facts(key: &KeyInfo) -> Vec<(String, String)> {
+    let KeyInfo { key: id, label, permissions, parent, user, created, expires } = key;
+    let or_nothing = |text: Option<String>| text.filter(|text| !text.is_empty()).unwrap_or_else(|| NOTHING.to_owned());
+    let facts = [
+        ("key", id.to_string()),
+        ("label", or_nothing(label.clone())),
+        ("permissions", or_nothing(Some(words(permissions).join(" ")))),
+        ("parent", or_nothing(parent.as_ref().map(ToString::to_string))),
+        ("user", or_nothing(user.clone())),
+        ("created", moment(*created)),
+        ("expires", expires.map_or("never".to_owned(), moment)),
+    ];
+    facts.map(|(key, value)| (key.to_owned(), value)).into()
+}
+
 /// A time, as it is here.
 fn moment(seconds: u64) -> String {
     let time = i64::try_from(seconds).ok().and_then(|seconds| Timestamp::from_second(seconds).ok());
@@ -234,6 +250,17 @@ mod tests {
         assert!(
             text.contains("\nParent: ba9876543210\nUser: anna\nCreated: 19") && text.ends_with("\nExpires: -"),
             "{text}"
+        );
+    }
+
+    #[test]
+    fn what_is_known_of_a_key_stands_in_order() {
+        let key =
+            key(json!({"key": "0123456789ab", "label": "ci", "permissions": {"read": ["b", "a"], "create_user": true},
+            "created": u64::MAX, "user": "anna"}));
+        assert_eq!(
+            crate::commands::facts::lines(&key_facts(&key)),
+            "key: 0123456789ab\nlabel: ci\npermissions: create_user read=a,b\nparent: -\nuser: anna\ncreated: -\nexpires: never"
         );
     }
 

@@ -10,10 +10,10 @@ use gaffer_client::{Client, Error};
 
 pub use self::{
     grant::{Grant, PERMISSIONS, words},
-    keys::{KeyWord, NewKeyArgs, key_lines, list_keys, permission_lines},
+    keys::{KeyWord, NewKeyArgs, key_facts, key_lines, list_keys, permission_lines},
     password::{PasswordArgs, Purpose},
     session::{LoginArgs, login, logout},
-    users::{NewUserArgs, UserKeyArgs, create_user, list_users, user_lines},
+    users::{NewUserArgs, UserKeyArgs, create_user, list_users, user_facts, user_lines},
 };
 use crate::Failure;
 

@@ -3,14 +3,13 @@
 use std::{
     env, fmt,
     io::{self, BufRead, IsTerminal, Read, Write},
-    ops::ControlFlow,
+    sync::{Mutex, MutexGuard, Once, PoisonError},
 };
 
 use clap::Args;
-use gaffer_core::os;
-use rustix::termios::{OptionalActions, tcgetattr, tcsetattr};
+use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
 
-use crate::{Failure, unless_signalled};
+use crate::{Failure, signals::before_the_end};
 
 /// The variable that holds one.
 const VARIABLE: &str = "GAFFER_PASSWORD";
@@ -45,9 +44,11 @@ pub enum Purpose {
 impl PasswordArgs {
     /// The password: of the option, else of the environment, else asked for unseen on the terminal, else a line of stdin.
     ///
+    /// Blocks until it is there.
+    ///
     /// # Errors
     /// When there is none.
-    pub async fn read(&self, purpose: Purpose) -> Result<String, Failure> {
+    pub fn read(&self, purpose: Purpose) -> Result<String, Failure> {
         if let Some(password) = self.password.clone() {
             return not_empty(password);
         }
@@ -62,10 +63,10 @@ impl PasswordArgs {
             return not_empty(line(&mut io::stdin().lock())?);
         }
         match purpose {
-            Purpose::Show => asked("password: ").await,
+            Purpose::Show => asked("password: "),
             Purpose::Choose => loop {
-                let password = asked("password: ").await?;
-                if asked("confirm password: ").await? == password {
+                let password = asked("password: ")?;
+                if asked("confirm password: ")? == password {
                     return Ok(password);
                 }
                 say("Passwords are different.")?;
@@ -97,27 +98,44 @@ fn cannot_ask(error: io::Error) -> Failure {
     Failure::Failed(format!("cannot ask: {error}"))
 }
 
-/// What the person at the terminal types, unseen. If a signal ends the program meanwhile, the terminal shows again what is typed.
-async fn asked(prompt: &'static str) -> Result<String, Failure> {
-    let shown = tcgetattr(io::stdin()).map_err(|error| cannot_ask(error.into()))?;
+/// How the terminal is to be left, as long as it does not show what is typed.
+static SHOWN: Mutex<Option<Termios>> = Mutex::new(None);
+
+/// Whether signals put it right.
+static WATCHED: Once = Once::new();
+
+/// What the person at the terminal types, unseen.
+fn asked(prompt: &str) -> Result<String, Failure> {
+    let mut watching = Ok(());
+    WATCHED.call_once(|| watching = before_the_end(show_again));
+    watching?;
     loop {
-        let task = tokio::task::spawn_blocking(move || rpassword::prompt_password(prompt));
-        let typed = match unless_signalled(task).await? {
-            ControlFlow::Continue(typed) => typed,
-            ControlFlow::Break(signal) => {
-                // If it cannot be set, it is gone.
-                let _: rustix::io::Result<()> = tcsetattr(io::stdin(), OptionalActions::Now, &shown);
-                os::die_of(signal)
-            }
-        };
-        match typed.map_err(io::Error::other).and_then(|typed| typed) {
+        *shown() = Some(tcgetattr(io::stdin()).map_err(|error| cannot_ask(error.into()))?);
+        let typed = rpassword::prompt_password(prompt);
+        *shown() = None;
+        match typed {
             Ok(password) if password.is_empty() => say("password is empty. Please enter a password.")?,
             Ok(password) => return Ok(password),
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                // The end of input ends no line.
+                say("")?;
                 return Err(Failure::Failed("no password was given".to_owned()));
             }
             Err(error) => return Err(cannot_ask(error)),
         }
+    }
+}
+
+fn shown() -> MutexGuard<'static, Option<Termios>> {
+    // It is set whole.
+    SHOWN.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Has the terminal show again what is typed, if it does not.
+fn show_again() {
+    if let Some(settings) = shown().take() {
+        // If it cannot be set, it is gone.
+        let _: rustix::io::Result<()> = tcsetattr(io::stdin(), OptionalActions::Now, &settings);
     }
 }
 
@@ -136,12 +154,12 @@ mod tests {
         assert!(line(&mut &b"\xff\n"[..]).is_err());
     }
 
-    #[tokio::test]
-    async fn the_option_wins_and_is_not_shown() {
+    #[test]
+    fn the_option_wins_and_is_not_shown() {
         let args = |password: &str| PasswordArgs { password: Some(password.to_owned()) };
-        assert_eq!(args("s3cret").read(Purpose::Choose).await.unwrap(), "s3cret");
+        assert_eq!(args("s3cret").read(Purpose::Choose).unwrap(), "s3cret");
         assert!(!format!("{:?}", args("s3cret")).contains("s3cret"));
-        let failure = args("").read(Purpose::Show).await.unwrap_err();
+        let failure = args("").read(Purpose::Show).unwrap_err();
         assert!(failure.to_string().starts_with("no password is given; write it to stdin"), "{failure}");
     }
 }

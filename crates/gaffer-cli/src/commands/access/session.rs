@@ -37,7 +37,7 @@ pub async fn login(args: &LoginArgs, connection: &ConnectionArgs, output: &mut O
         Some(user) => user.clone(),
         None => asked()?,
     };
-    let password = args.password.read(Purpose::Show).await?;
+    let password = args.password.read(Purpose::Show)?;
     let outcome = authenticated(&account, &user, &password, output.program()).await;
     let mut acts = Acts::of_one(output);
     let is_in = outcome.is_ok();

@@ -12,7 +12,10 @@ use gaffer_core::{
 use serde_json::json;
 
 use super::{KeyWord, PasswordArgs, Purpose, of_all};
-use crate::{Context, Failure, Format, Table, commands::facts::NOTHING};
+use crate::{
+    Context, Failure, Format, Table,
+    commands::facts::{self, NOTHING},
+};
 
 /// A user who is to be made, as options.
 #[derive(Clone, Debug, Args)]
@@ -50,8 +53,8 @@ impl NewUserArgs {
     ///
     /// # Errors
     /// When there is no password.
-    pub async fn read(&self) -> Result<NewUser, Failure> {
-        let password = self.password.read(Purpose::Choose).await?;
+    pub fn read(&self) -> Result<NewUser, Failure> {
+        let password = self.password.read(Purpose::Choose)?;
         let key = self.key.as_ref().map(|key| key.id().to_string());
         Ok(NewUser { user_type: self.user_type, key, ..NewUser::new(&self.name, password) })
     }
@@ -99,6 +102,15 @@ pub fn user_lines(user: &UserInfo) -> impl fmt::Display {
     format!("User '{}' found\nAPI Key: {key}\nType: {user_type}", crate::escaped(username))
 }
 
+/// What is known of a user, as facts.
+pub fn user_facts(user: &UserInfo) -> Vec<(String, String)> {
+    let UserInfo { username, user_type, key, extra } = user;
+    let key = key.as_ref().map_or(NOTHING.to_owned(), KeyId::to_string);
+    let facts = [("username", username.clone()), ("user_type", user_type.to_string()), ("key", key)];
+    let facts = facts.map(|(key, value)| (key.to_owned(), value)).into_iter();
+    facts.chain(extra.iter().flat_map(|(key, value)| facts::of_field(key, value))).collect()
+}
+
 /// Prints the users: a table, or as JSON a list of what is known of each.
 ///
 /// # Errors
@@ -135,6 +147,8 @@ mod tests {
         .unwrap();
         let text = strip_str(&table(&users).to_string()).to_string();
         assert_eq!(text, "USER     TYPE  KEY\nanna        0  0123456789ab\nb\\u{1b}     1  -");
+        let facts = facts::lines(&user_facts(&users[0]));
+        assert_eq!(facts, "username: anna\nuser_type: 0\nkey: 0123456789ab\nmail: x");
         assert_eq!(user_lines(&users[0]).to_string(), "User 'anna' found\nAPI Key: 0123456789ab\nType: 0");
         assert_eq!(user_lines(&users[1]).to_string(), "User 'b\\u{1b}' found\nAPI Key: -\nType: 1");
     }

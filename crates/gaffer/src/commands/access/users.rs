@@ -27,7 +27,7 @@ pub(super) async fn show(context: &mut Context<'_>, name: &str) -> Result<(), Fa
 
 pub(super) async fn add(context: &mut Context<'_>, question: Question, user: &NewUserArgs) -> Result<(), Failure> {
     let name = user.name();
-    let new = user.read().await?;
+    let new = user.read()?;
     let mut acts = Acts::of_one(context.output);
     acts.remark(user.lines())?;
     if is_meant(&mut acts, question, &format!("Confirm the creation of the user '{name}'"), &format!("'{name}'"))? {
@@ -57,7 +57,7 @@ pub(super) async fn set_password(
     name: &str,
     password: &PasswordArgs,
 ) -> Result<(), Failure> {
-    let password = password.read(Purpose::Choose).await?;
+    let password = password.read(Purpose::Choose)?;
     let mut acts = Acts::of_one(context.output);
     if is_meant(&mut acts, question, &format!("Confirm the change of {name}'s password"), &format!("'{name}'"))? {
         let done = context.client.set_password(name, &password).await.map_err(|error| missing(&named(name), error));

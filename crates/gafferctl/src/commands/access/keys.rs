@@ -2,18 +2,21 @@
 
 use gaffer_cli::{
     Context, Failure,
-    commands::{Acts, access::KeyWord},
+    commands::{
+        Acts,
+        access::{KeyWord, key_facts},
+    },
 };
 use gaffer_client::Error;
-use serde_json::{Value, json};
+use serde_json::json;
 
-use super::{done, print};
+use super::{Facts, done, print};
 
 pub(super) async fn get(context: &mut Context<'_>, keys: &[KeyWord]) -> Result<(), Failure> {
-    let (mut found, mut failures) = (Vec::<Value>::new(), Vec::new());
+    let (mut found, mut failures) = (Vec::new(), Vec::new());
     for key in keys {
         match context.client.key(key.id()).await {
-            Ok(info) => found.push(json!(info)),
+            Ok(info) => found.push(Facts { json: json!(info), text: key_facts(&info) }),
             // The others would fail likewise, after as long a time.
             Err(error @ Error::Unreachable { .. }) => return Err(error.into()),
             Err(error) => failures.push(error.into()),

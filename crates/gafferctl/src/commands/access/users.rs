@@ -4,20 +4,20 @@ use gaffer_cli::{
     Context, Failure,
     commands::{
         Acts, Entry,
-        access::{NewUserArgs, PasswordArgs, Purpose, create_user},
+        access::{NewUserArgs, PasswordArgs, Purpose, create_user, user_facts},
     },
 };
 use gaffer_client::Error;
 use gaffer_core::access::KeyId;
-use serde_json::{Value, json};
+use serde_json::json;
 
-use super::{done, print};
+use super::{Facts, done, print};
 
 pub(super) async fn get(context: &mut Context<'_>, names: &[String]) -> Result<(), Failure> {
-    let (mut found, mut failures) = (Vec::<Value>::new(), Vec::new());
+    let (mut found, mut failures) = (Vec::new(), Vec::new());
     for name in names {
         match context.client.user(name).await {
-            Ok(info) => found.push(json!(info)),
+            Ok(info) => found.push(Facts { json: json!(info), text: user_facts(&info) }),
             // The others would fail likewise, after as long a time.
             Err(error @ Error::Unreachable { .. }) => return Err(error.into()),
             Err(error) => failures.push(error.into()),
@@ -27,7 +27,7 @@ pub(super) async fn get(context: &mut Context<'_>, names: &[String]) -> Result<(
 }
 
 pub(super) async fn add(context: &mut Context<'_>, user: &NewUserArgs) -> Result<(), Failure> {
-    let new = user.read().await?;
+    let new = user.read()?;
     let outcome = create_user(&context.client, &new).await;
     tell(context, user.name(), outcome)
 }
@@ -46,7 +46,7 @@ pub(super) async fn set_password(
     name: &str,
     password: &PasswordArgs,
 ) -> Result<(), Failure> {
-    let password = password.read(Purpose::Choose).await?;
+    let password = password.read(Purpose::Choose)?;
     let outcome = context.client.set_password(name, &password).await;
     tell(context, name, outcome)
 }
