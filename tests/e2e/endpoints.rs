@@ -182,8 +182,8 @@ fn ten_thousand_connections_leave_no_descriptor() {
             0 => {}
             1 => connection.send("GET /ping HT"),
             2 => connection.send([0x16, 3, 1, 2, 0, 1, 0]),
-            3 => connection.send("GET /status HTTP/1.1\r\nHost: x\r\n\r\n"),
-            _ => connection.send("POST /processes HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{"),
+            3 => connection.send("GET /status HTTP/1.1\r\nHost: localhost\r\n\r\n"),
+            _ => connection.send("POST /processes HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n{"),
         }
         connection
     };

@@ -93,7 +93,7 @@ fn an_open_feed_and_a_silent_client_do_not_hold_up_the_end() {
     let mut feed = daemon.feed(&format!("/streams/{pid}/out?feed=continuous"));
     let _silent = daemon.connect();
     let mut half = daemon.connect();
-    half.send("POST /processes HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{");
+    half.send("POST /processes HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n{");
     daemon.stop();
     assert_eq!(feed.rest(), "", "the feed ends as it should");
 }

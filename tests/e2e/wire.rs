@@ -84,13 +84,13 @@ fn a_job_that_does_not_read_is_refused_with_what_is_wrong() {
 fn a_body_that_is_too_large_is_refused_before_it_is_read() {
     let daemon = Setup::new().start();
     let mut connection = daemon.connect();
-    connection.send("POST /processes HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999\r\n\r\n");
+    connection.send("POST /processes HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99999999999\r\n\r\n");
     let answer = connection.answer("POST");
     assert_eq!((answer.status, &answer.json()["error"]), (413, &json!("too_large")), "{answer}");
 
     // In chunks there is no telling beforehand.
     let mut connection = daemon.connect();
-    connection.send("POST /processes HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n");
+    connection.send("POST /processes HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n");
     let chunk = format!("10000\r\n{}\r\n", "x".repeat(0x1_0000));
     for _ in 0..17 {
         connection.send(&chunk);
@@ -236,7 +236,7 @@ fn a_client_that_sends_all_before_it_reads_is_told_that_it_was_too_much() {
 fn a_body_that_stalls_does_not_hold_up_the_end() {
     let mut daemon = Daemon::start("");
     let mut stalled = daemon.connect();
-    stalled.send("POST /processes HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{");
+    stalled.send("POST /processes HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n{");
     daemon.get("/processes"); // Whatever came before on the loopback interface is there by now, or will be met by the end.
     daemon.signal(nix::sys::signal::Signal::SIGTERM);
     let answer = stalled.answer("POST");

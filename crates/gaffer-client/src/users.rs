@@ -41,6 +41,14 @@ impl Client {
         self.post(&["users"]).body(user).done().await
     }
 
+    /// Replaces all that is known of the user of this name, and ends the user's log-ins.
+    ///
+    /// # Errors
+    /// As [`user`](Self::user); also when the node finds a mistake (400).
+    pub async fn update_user(&self, user: &NewUser) -> Result<(), Error> {
+        self.of_user(Method::PUT, &user.username, None)?.body(user).done().await
+    }
+
     /// Gives a user another password.
     ///
     /// # Errors

@@ -167,7 +167,7 @@ impl fmt::Display for Origin {
 }
 
 /// Whether nobody else can have this host resolve to us.
-fn is_own_name(host: &str) -> bool {
+pub(crate) fn is_own_name(host: &str) -> bool {
     static HOST_NAME: LazyLock<Option<String>> = LazyLock::new(|| gethostname().ok()?.into_string().ok());
     address(host).is_some()
         || host == "localhost"

@@ -7,16 +7,25 @@
 //! | [`Access`] | keys and users as they are asked: in memory, and written before anybody is told |
 //! | [`ApiKey`], [`PasswordHash`] | what is shown, what is kept, and how one is told from the other |
 
+mod access;
+mod clock;
 mod error;
 mod file;
 mod folder;
+mod key;
 mod password;
 mod records;
+mod register;
+mod rules;
 mod secret;
+mod throttle;
 
+pub use access::{Access, BadKey, DEFAULT_SESSION_LIFETIME, LogInError};
 pub use error::StateError;
 pub use file::StateFile;
 pub use folder::StateFolder;
+pub use key::Key;
 pub use password::PasswordHash;
 pub use records::{Change, KeyRecord, Records, UserRecord};
+pub use rules::AccessError;
 pub use secret::{ApiKey, KeyDigest};

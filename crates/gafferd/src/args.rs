@@ -1,12 +1,12 @@
 //! The command line.
 
-use std::{env, ffi::OsString, path::PathBuf};
+use std::{env, ffi::OsString, fmt, path::PathBuf};
 
 use clap::{ArgAction, CommandFactory, Parser, error::ErrorKind};
 use gaffer_http::serve::BindAddress;
 
 /// Launch and supervise processes, and serve HTTP to control them.
-#[derive(Clone, Debug, Default, Parser)]
+#[derive(Clone, Default, Parser)]
 #[command(name = "gafferd", version)]
 pub(crate) struct Args {
     /// Configuration file, or a folder that holds a gafferd.ini; wins over --config
@@ -37,6 +37,30 @@ pub(crate) struct Args {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) backlog: Option<u32>,
 
+    /// Require an API key for all that is more than a sign of life
+    #[arg(long)]
+    pub(crate) require_key: bool,
+
+    /// Folder for what outlives gafferd: keys and users [default: a folder of this configuration below /var/lib/gafferd for root, else below ~/.local/state/gaffer]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) state_dir: Option<PathBuf>,
+
+    /// Make a user whose key permits everything, print that key, and end; beside a gafferd that runs, too
+    #[arg(long, help_heading = "Keys")]
+    pub(crate) create_admin_user: bool,
+
+    /// The new user's name [default: asked for]
+    #[arg(long, value_name = "NAME", requires = "create_admin_user", help_heading = "Keys")]
+    pub(crate) username: Option<String>,
+
+    /// The new user's password; others can see it in the list of processes [default: asked for, or a line of stdin]
+    #[arg(long, value_name = "PASSWORD", requires = "create_admin_user", help_heading = "Keys")]
+    pub(crate) password: Option<String>,
+
+    /// List the users whose keys permit everything, and end
+    #[arg(long, conflicts_with = "create_admin_user", help_heading = "Keys")]
+    pub(crate) list_admins: bool,
+
     /// Serve TLS where --bind says: the certificate chain to show, PEM
     #[arg(long, value_name = "FILE")]
     pub(crate) certfile: Option<PathBuf>,
@@ -48,6 +72,13 @@ pub(crate) struct Args {
     /// Demand client certificates of these authorities, PEM
     #[arg(long, value_name = "FILE")]
     pub(crate) cacert: Option<PathBuf>,
+}
+
+impl fmt::Debug for Args {
+    /// Without the password.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Args").field("config", &self.config()).finish_non_exhaustive()
+    }
 }
 
 impl Args {

@@ -4,7 +4,9 @@ use std::path::PathBuf;
 
 use anyhow::anyhow;
 use gaffer_core::ini::{self, EndpointLimits, NodeConfig};
-use gaffer_http::serve::{BindError, DEFAULT_BACKLOG, DEFAULT_MODE, Endpoint, Limits, Listener, TlsFiles};
+use gaffer_http::serve::{
+    BindError, DEFAULT_BACKLOG, DEFAULT_MODE, Endpoint, Limits, Listener, Listening, LocalAddress, TlsFiles,
+};
 
 use crate::{args::Args, settings::Mistakes};
 
@@ -105,6 +107,25 @@ pub(crate) async fn bind(configured: &[Configured]) -> anyhow::Result<Vec<Listen
     Ok(listeners)
 }
 
+/// What to know of endpoints that other machines reach.
+pub(crate) fn exposed(configured: &[Configured], listening: &[Listening], has_keys: bool) -> Vec<String> {
+    let exposed = |(one, at): (&Configured, &Listening)| {
+        let LocalAddress::Tcp(_) = at.address else { return None };
+        if at.address.is_loopback() {
+            return None;
+        }
+        // Whoever shows a certificate of theirs is known, too.
+        let is_known = has_keys || one.endpoint.tls.as_ref().is_some_and(|tls| tls.cacert.is_some());
+        let dangers = [
+            (!is_known, "whoever reaches it may run commands here as the user of gafferd (see --require-key)"),
+            (!at.tls, "whatever goes over it can be read and changed on its way, keys too (see `certfile`)"),
+        ];
+        let dangers: Vec<&str> = dangers.into_iter().filter_map(|(is_there, text)| is_there.then_some(text)).collect();
+        (!dangers.is_empty()).then(|| format!("{at} is open to other machines: {}", dangers.join("; and ")))
+    };
+    configured.iter().zip(listening).filter_map(exposed).collect()
+}
+
 fn refusal(configured: &Configured, error: BindError) -> anyhow::Error {
     let error = anyhow!(error);
     match &configured.origin {
@@ -185,6 +206,27 @@ mod tests {
         assert_eq!(lowered(&[usize::MAX, usize::MAX], 1000), (vec![250, 250], true));
         assert_eq!(lowered(&[5], 0), (vec![1], true));
         assert_eq!(lowered(&[usize::MAX], u64::MAX).0, [usize::MAX / 2]);
+    }
+
+    #[test]
+    fn endpoints_that_other_machines_reach_are_warned_of() {
+        let warnings = |cacert: Option<&str>, address: LocalAddress, tls: bool, has_keys: bool| {
+            let files = tls.then(|| TlsFiles { certfile: "c".into(), keyfile: None, cacert: cacert.map(Into::into) });
+            let configured = Configured { endpoint: Endpoint { tls: files, ..Endpoint::default() }, origin: None };
+            exposed(&[configured], &[Listening { endpoint: "a".to_owned(), address, tls }], has_keys)
+        };
+        let tcp = |address: &str| LocalAddress::Tcp(address.parse().unwrap());
+        for near in [tcp("127.0.0.1:1"), tcp("[::1]:1"), LocalAddress::Unix("/x".into())] {
+            assert!(warnings(None, near, false, false).is_empty());
+        }
+        let count = |cacert, tls, has_keys| {
+            let warnings = warnings(cacert, tcp("0.0.0.0:1"), tls, has_keys);
+            warnings.first().map_or(0, |text| {
+                text.matches("whoever reaches").count() + 2 * text.matches("changed on its way").count()
+            })
+        };
+        assert_eq!([count(None, false, false), count(None, false, true), count(None, true, false)], [3, 2, 1]);
+        assert_eq!([count(None, true, true), count(Some("ca"), true, false)], [0, 0]);
     }
 
     #[test]

@@ -3,9 +3,10 @@
 //! | exit code | when |
 //! |---|---|
 //! | 0 | it was asked to stop, and everything ended |
-//! | 1 | it could not start (configuration, address in use), or could not end some process at its stop, or failed by itself |
+//! | 1 | it could not start (configuration, address in use), or do with its keys what was asked, or could not end some process at its stop, or failed by itself |
 //! | 2 | the command line does not read |
 
+mod admin;
 mod args;
 mod console;
 mod endpoints;
@@ -14,6 +15,7 @@ mod plugins;
 mod reload;
 mod run;
 mod settings;
+mod state;
 
 use std::{
     io::{self, Write},
@@ -33,7 +35,10 @@ pub fn main() -> ExitCode {
     let _: io::Result<()> = gaffer_core::proctitle::set_process_title("gafferd");
     let args = args::Args::read();
     let log = log::install();
-    let outcome = run::run(args);
+    let outcome = match admin::Errand::of(&args) {
+        Some(errand) => admin::run(&args, errand),
+        None => run::run(args),
+    };
     drop(log); // What the log still holds comes before the last word.
     match outcome {
         Ok(code) => code,

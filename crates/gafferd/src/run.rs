@@ -12,11 +12,11 @@ use gaffer_core::{
     pidfile::Pidfile,
     supervisor::Refusal,
 };
-use gaffer_http::HttpHandler;
+use gaffer_http::{HttpHandler, api};
 use tokio::{runtime::Runtime, time::timeout};
 use tracing::{error, info, warn};
 
-use crate::{args::Args, console, endpoints, reload, settings::Settings};
+use crate::{args::Args, console, endpoints, reload, settings::Settings, state::Open};
 
 /// Time at the end for threads of the runtime that still read some file.
 const STRAGGLERS: Duration = Duration::from_secs(1);
@@ -67,8 +67,14 @@ fn own_pid() -> Option<OsPid> {
 async fn node(settings: Settings, verbose: u8) -> anyhow::Result<ExitCode> {
     // First of all: from here on a signal to stop is kept until it can be heeded.
     let signals = SignalHandler::install().context("cannot catch signals")?;
-    let http = HttpHandler::new(endpoints::bind(&settings.endpoints).await?).with_options(settings.api);
+    let Open { access, folder: _locked } = settings.state.open().await?;
+    let has_keys = access.is_some();
+    let options = api::Options { access, ..settings.api };
+    let http = HttpHandler::new(endpoints::bind(&settings.endpoints).await?).with_options(options);
     let addresses = http.addresses().to_vec();
+    for warning in endpoints::exposed(&settings.endpoints, &addresses, has_keys) {
+        warn!("{warning}");
+    }
     let signals = reload::at_hangup(signals, http.certificates());
     let manager = Manager::start(settings.manager, RealBackend::start).context("cannot start the process launcher")?;
     let mut applications: Vec<Box<dyn Application>> = vec![Box::new(signals)];

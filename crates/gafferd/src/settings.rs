@@ -6,12 +6,13 @@ use gaffer_core::{
     JobConfig, ManagerOptions,
     ini::{IniErrors, NodeConfig},
 };
-use gaffer_http::api::{self, Origins};
+use gaffer_http::api::{self, Hosts, Origins};
 
 use crate::{
     args::Args,
     endpoints::{self, Configured},
     plugins,
+    state::{self, State},
 };
 
 /// What the node is started with.
@@ -19,6 +20,7 @@ use crate::{
 pub(crate) struct Settings {
     pub(crate) endpoints: Vec<Configured>,
     pub(crate) api: api::Options,
+    pub(crate) state: State,
     /// In the order in which they are to be started.
     pub(crate) jobs: Vec<JobConfig>,
     pub(crate) manager: ManagerOptions,
@@ -46,13 +48,9 @@ impl Settings {
     }
 
     pub(crate) fn new(args: &Args, config: NodeConfig) -> Result<Self, Mistakes> {
-        if config.settings.require_key {
-            // Serving everybody where keys were asked for would be worse than not serving.
-            let problem = "keys are not supported yet; leave it out to serve whoever can reach the endpoints";
-            return Err(Mistakes(vec![in_gaffer(&config, "require_key", &problem)]));
-        }
         let endpoints = endpoints::of(args, &config).map_err(Mistakes)?;
         let plugins = plugins::folder(args, &config);
+        let state = state::of(args, &config, &endpoints).map_err(|problem| Mistakes(vec![problem]))?;
         let api = api::Options { plugins: plugins.path, ..api_options(&config)? };
         let mut warnings: Vec<String> = config.warnings.iter().map(ToString::to_string).collect();
         warnings.extend(plugins.warning);
@@ -60,7 +58,7 @@ impl Settings {
         jobs.sort_by_key(JobConfig::priority); // Stable: equals stay in the order of the file.
         let manager = ManagerOptions { stats_interval: config.settings.stats_interval, ..ManagerOptions::default() };
         let pidfile = args.pidfile.clone().or(config.settings.pidfile);
-        Ok(Self { endpoints, api, jobs, manager, pidfile, warnings })
+        Ok(Self { endpoints, api, state, jobs, manager, pidfile, warnings })
     }
 }
 
@@ -69,8 +67,10 @@ fn api_options(config: &NodeConfig) -> Result<api::Options, Mistakes> {
     let max_body = config.settings.max_body.map(|bytes| usize::try_from(bytes).unwrap_or(usize::MAX));
     let origins = Origins::from_list(&config.settings.cors_origins);
     let origins = origins.map_err(|error| Mistakes(vec![in_gaffer(config, "cors_origins", &error)]))?;
+    let hosts = Hosts::from_list(&config.settings.allowed_hosts);
+    let hosts = hosts.map_err(|error| Mistakes(vec![in_gaffer(config, "allowed_hosts", &error)]))?;
     let defaults = api::Options::default();
-    Ok(api::Options { max_body: max_body.unwrap_or(defaults.max_body), origins, ..defaults })
+    Ok(api::Options { max_body: max_body.unwrap_or(defaults.max_body), origins, hosts, ..defaults })
 }
 
 /// Says what is wrong with a key of `[gaffer]`.
@@ -116,9 +116,19 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn keys_that_are_asked_for_and_not_there_keep_it_from_starting() {
-        assert!(settings(&[], "[gaffer]\nrequire_key = false\n").is_ok());
-        let error = settings(&[], "[gaffer]\nrequire_key = true\n").unwrap_err();
-        assert!(error.starts_with("gaffer.ini:2: [gaffer] require_key: keys are not supported yet"), "{error}");
+    fn keys_are_required_by_option_or_file() {
+        let requires = |options: &[&str], ini: &str| settings(options, ini).unwrap().state.requires_key;
+        assert!(!requires(&[], "[gaffer]\nrequire_key = false\n"));
+        assert!(requires(&[], "[gaffer]\nrequire_key = true\n"));
+        assert!(requires(&["--require-key"], "[gaffer]\nrequire_key = false\n"));
+    }
+
+    #[test]
+    fn names_of_the_node_are_listed() {
+        let hosts = |ini: &str| settings(&[], ini).unwrap().api.hosts;
+        assert_eq!(hosts(""), Hosts::Own);
+        assert_eq!(hosts("[gaffer]\nallowed_hosts = a.example\n"), Hosts::Listed(vec!["a.example".to_owned()]));
+        let error = settings(&[], "[gaffer]\nallowed_hosts = http://a\n").unwrap_err();
+        assert!(error.starts_with("gaffer.ini:2: [gaffer] allowed_hosts: `http://a` is not a host name; "), "{error}");
     }
 }

@@ -125,17 +125,19 @@ async fn users_are_listed_shown_made_changed_and_forgotten() {
 
     let (client, heads) = asked(200, &json!({"ok": true}));
     client.create_user(&NewUser::new("anna", "x")).await.unwrap();
+    client.update_user(&NewUser::new("anna", "z")).await.unwrap();
     client.set_password("anna", "y").await.unwrap();
     client.set_user_key("anna", Some(&id())).await.unwrap();
     client.set_user_key("anna", None).await.unwrap();
     client.delete_user("anna").await.unwrap();
     let mut calls: Vec<(String, Value)> = Vec::new();
-    for _ in 0..5 {
+    for _ in 0..6 {
         let (line, _, body) = heads.recv_timeout(DEADLINE).unwrap();
         calls.push((line, serde_json::from_str(&body).unwrap_or_default()));
     }
     let expected = [
         ("POST /users", json!({"username": "anna", "password": "x", "user_type": 1, "key": null})),
+        ("PUT /users/anna", json!({"username": "anna", "password": "z", "user_type": 1, "key": null})),
         ("PUT /users/anna/password", json!({"password": "y"})),
         ("PUT /users/anna/key", json!({"key": id()})),
         ("PUT /users/anna/key", json!({"key": null})),

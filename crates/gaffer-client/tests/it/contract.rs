@@ -9,6 +9,8 @@ use std::{
 use gaffer_client::{Client, ControlOptions, FeedOptions, SocketOptions, StatsOf};
 use gaffer_core::{
     JobSpec, ProcessId,
+    access::KeyId,
+    api::access::{NewKey, NewUser},
     names::{SessionId, Signal},
     supervisor::{OneOff, Scale},
 };
@@ -45,6 +47,7 @@ async fn call_all(client: &Client) {
     let (web, shop, pid): (_, SessionId, _) = (job("shop:web"), "shop".parse().unwrap(), ProcessId::new(7));
     let (out, feed, socket, signal) =
         (label("out"), FeedOptions::default(), SocketOptions::default(), "TERM".parse::<Signal>().unwrap());
+    let key: KeyId = "0123456789ab".parse().unwrap();
     let spec = JobSpec::new(web.clone(), "true").check().unwrap();
     drop(client.ping().await);
     drop(client.version().await);
@@ -87,6 +90,19 @@ async fn call_all(client: &Client) {
         drop(client.watch(&pattern.parse().unwrap(), &feed).await);
         drop(client.recent_events(&pattern.parse().unwrap(), 1).await);
     }
+    drop(client.login("anna", "x").await);
+    drop(client.logout().await);
+    drop(client.keys().await);
+    drop(client.key(&key).await);
+    drop(client.create_key(&NewKey::default()).await);
+    drop(client.revoke_key(&key).await);
+    drop(client.users().await);
+    drop(client.user("anna").await);
+    drop(client.create_user(&NewUser::new("anna", "x")).await);
+    drop(client.update_user(&NewUser::new("anna", "x")).await);
+    drop(client.set_password("anna", "x").await);
+    drop(client.set_user_key("anna", Some(&key)).await);
+    drop(client.delete_user("anna").await);
     drop(client.follow_output(pid, &out, &feed).await);
     drop(client.recent_output(pid, &out, 1).await);
     drop(client.control(&ControlOptions::default()).await);

@@ -242,7 +242,14 @@ mod tests {
 
     fn some() -> impl Strategy<Value = Permissions> {
         let scope = prop_oneof![
-            Just("*"), Just("a"), Just("b"), Just("a.x"), Just("a:x"), Just("a.x:y"), Just("b:y"), Just("a:y")
+            Just("*"),
+            Just("a"),
+            Just("b"),
+            Just("a.x"),
+            Just("a:x"),
+            Just("a.x:y"),
+            Just("b:y"),
+            Just("a:y")
         ];
         let scopes = || prop::collection::btree_set(scope.clone().prop_map(|text| text.parse().unwrap()), 0..3);
         (prop::bool::weighted(0.1), any::<bool>(), any::<bool>(), scopes(), scopes(), scopes()).prop_map(

@@ -3,6 +3,7 @@
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use super::{
@@ -51,6 +52,8 @@ pub struct NodeConfig {
     pub webhooks: Vec<(String, String)>,
     /// `[plugin:NAME]`: by the plugin's name, its keys, lower-cased, and their values.
     pub plugins: BTreeMap<String, BTreeMap<String, String>>,
+    /// `[auth] session_lifetime`: for how long a key from a log-in is good.
+    pub session_lifetime: Option<Duration>,
     /// What will not do what its author may expect. None of it keeps the node from running.
     pub warnings: Vec<Warning>,
     /// The files that were read, the one that was named first.
@@ -169,18 +172,33 @@ impl Reader {
                 findings.warning(&section.place, header, None, NOT_YET);
             }
             Kind::Auth => {
-                free_keys(section, str::to_lowercase, findings); // Nobody needs the values yet; duplicates are refused.
-                for entry in &section.entries {
-                    let key = entry.key.to_lowercase();
-                    if !AUTH_KEYS.contains(&key.as_str()) {
-                        findings.error(&entry.place, Some(header), Some(&entry.key), unknown_key(&key, AUTH_KEYS));
-                    }
-                }
-                findings.warning(&section.place, header, None, NOT_YET);
+                self.auth(section, findings);
             }
             Kind::Ssl | Kind::LookupSsl => {
                 free_keys(section, str::to_lowercase, findings);
                 findings.warning(&section.place, header, None, NOT_YET);
+            }
+        }
+    }
+
+    /// Takes in an `[auth]`.
+    fn auth(&mut self, section: &Section, findings: &mut Findings) {
+        let header = Some(section.header.as_str());
+        free_keys(section, str::to_lowercase, findings); // Duplicates are refused.
+        for entry in &section.entries {
+            match entry.key.to_lowercase().as_str() {
+                SESSION_LIFETIME => {
+                    match entry
+                        .seconds(Duration::from_secs(1), "a number of seconds from 1 to a year, for example 43200")
+                    {
+                        Ok(lifetime) => self.config.session_lifetime = Some(lifetime),
+                        Err(problem) => findings.error(&entry.place, header, Some(&entry.key), problem),
+                    }
+                }
+                key if AUTH_KEYS.contains(&key) => {
+                    findings.warning(&entry.place, &section.header, Some(&entry.key), KEPT_ELSEWHERE);
+                }
+                key => findings.error(&entry.place, header, Some(&entry.key), unknown_key(key, AUTH_KEYS)),
             }
         }
     }
@@ -247,4 +265,11 @@ impl Reader {
 }
 
 /// The keys of `[auth]`.
-const AUTH_KEYS: [&str; 4] = ["auth_backend", "keys_backend", "auth_dbname", "keys_dbname"];
+const AUTH_KEYS: [&str; 5] = ["auth_backend", "keys_backend", "auth_dbname", "keys_dbname", SESSION_LIFETIME];
+
+/// For how long a log-in is good.
+const SESSION_LIFETIME: &str = "session_lifetime";
+
+/// Why the original's keys mean nothing.
+const KEPT_ELSEWHERE: &str =
+    "has no effect: keys and users are kept in the state folder, which `[gaffer] state_dir` names";

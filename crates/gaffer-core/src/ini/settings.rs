@@ -161,10 +161,10 @@ pub(super) const KEYS: [(&str, Landed); 22] = [
     ("error_log", NotYet),
     ("log_level", NotYet),
     (LOOKUPD_ADDRESS, NotYet),
-    ("require_key", NotYet),
-    ("state_dir", NotYet),
+    ("require_key", Yes),
+    ("state_dir", Yes),
     ("cors_origins", Yes),
-    ("allowed_hosts", NotYet),
+    ("allowed_hosts", Yes),
     ("stats_interval", Yes),
 ];
 

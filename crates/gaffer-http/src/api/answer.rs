@@ -6,6 +6,7 @@ use axum::{
 };
 use bytes::Bytes;
 use serde::Serialize;
+use serde_json::Value;
 use utoipa::ToSchema;
 
 /// A JSON object.
@@ -23,9 +24,29 @@ pub(super) fn word(word: &'static str) -> Response {
     whole(Bytes::from_static(word.as_bytes()), "text/html; charset=UTF-8")
 }
 
+/// What serialises, as a value that can be looked into.
+pub(super) fn value(told: &impl Serialize) -> Value {
+    // Serialising fails only for types that no answer has, such as maps with keys that are no strings.
+    serde_json::to_value(told).unwrap_or_default()
+}
+
 fn json(value: &impl Serialize, content_type: &'static str) -> Response {
     // Serialising fails only for types that no answer has, such as maps with keys that are no strings.
     whole(serde_json::to_vec(value).unwrap_or_default().into(), content_type)
+}
+
+/// An object that is nobody else's business, and that nothing on the way is to keep.
+pub(super) fn private(value: &impl Serialize) -> Response {
+    let mut response = object(value);
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+/// A private object that is not even to be known again by its `ETag`.
+pub(super) fn secret(value: &impl Serialize) -> Response {
+    let mut response = private(value);
+    response.extensions_mut().remove::<Whole>();
+    response
 }
 
 /// An answer that is ready as it is.

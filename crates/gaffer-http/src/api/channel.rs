@@ -17,9 +17,10 @@ use utoipa::IntoParams;
 
 use super::{
     Api, ApiError,
+    access::{Visitor, socket},
     extract::{Path, Query, read_pid},
     path::ByPid,
-    websocket::{self, BadUpgrade, Ends, Form, Mode, ProcessOutput, Websocket, WishQuery},
+    websocket::{self, Asks, BadUpgrade, Ends, Form, Mode, ProcessOutput, Websocket, Wish, WishQuery},
 };
 use crate::{
     feed::Utf8Splitter,
@@ -53,9 +54,10 @@ pub(super) async fn open(
     State(api): State<Api>,
     Path(path): Path<ByPid>,
     Query(wanted): Query<WishQuery>,
+    visitor: Visitor,
     websocket: Result<Websocket, BadUpgrade>,
 ) -> Response {
-    speak(&api, path.process(), None, wanted, websocket).await
+    speak(&api, path.process(), None, wanted, visitor, websocket).await
 }
 
 /// Opens a channel to one stream of a process.
@@ -71,40 +73,61 @@ pub(super) async fn open_stream(
     State(api): State<Api>,
     Path(path): Path<ByStream>,
     Query(wanted): Query<WishQuery>,
+    visitor: Visitor,
     websocket: Result<Websocket, BadUpgrade>,
 ) -> Response {
-    speak(&api, read_pid(&path.pid), Some(&path.stream), wanted, websocket).await
+    speak(&api, read_pid(&path.pid), Some(path.stream), wanted, visitor, websocket).await
 }
 
 async fn speak(
     api: &Api,
     pid: Result<ProcessId, ApiError>,
-    stream: Option<&str>,
+    stream: Option<String>,
     wanted: WishQuery,
+    visitor: Visitor,
     websocket: Result<Websocket, BadUpgrade>,
 ) -> Response {
     let websocket = match websocket {
         Ok(websocket) => websocket,
         Err(refusal) => return refusal.into_response(),
     };
-    match find(&api.manager, pid, stream, wanted).await {
-        Ok(session) => websocket.speak(session, api),
-        Err(error) => websocket.refuse(&error, failed(Frame::OF_CHANNEL, &error), api),
+    let asked = async { Ok(Asked { pid: pid?, stream, wish: wanted.read(Some(USUAL_HEARTBEAT))? }) };
+    match asked.await {
+        Ok(asked) => websocket.admit(visitor, asked, api, say).await,
+        Err(error) => websocket.refuse(&error, say(&error), api),
     }
 }
 
-async fn find(
-    manager: &Manager,
-    pid: Result<ProcessId, ApiError>,
-    stream: Option<&str>,
-    wanted: WishQuery,
-) -> Result<Session<ProcessOutput<Framed>, Writer>, ApiError> {
-    let pid = pid?;
-    let wish = wanted.read(Some(USUAL_HEARTBEAT))?;
-    let ends = Ends::find(manager, pid, stream, &wish).await.map_err(channel_error)?;
-    let (source, input) = ends.split(Framed::default());
-    let receiver = Writer { input };
-    Ok(Session { source, receiver, options: Options { keep_alive: wish.feed.heartbeat, ..Options::default() } })
+/// Errors that are about no message of the client.
+fn say(error: &ApiError) -> Data {
+    failed(Frame::OF_CHANNEL, error)
+}
+
+/// A request that reads.
+struct Asked {
+    pid: ProcessId,
+    stream: Option<String>,
+    wish: Wish,
+}
+
+impl Asks for Asked {
+    type Source = ProcessOutput<Framed>;
+    type Receiver = Writer;
+
+    fn wants(&self) -> (ProcessId, Mode) {
+        (self.pid, self.wish.mode)
+    }
+
+    fn options(&self) -> Options {
+        Options { keep_alive: self.wish.feed.heartbeat, ..Options::default() }
+    }
+
+    async fn open(self, manager: Manager) -> Result<Session<Self::Source, Writer>, ApiError> {
+        let options = self.options();
+        let ends = Ends::find(&manager, self.pid, self.stream.as_deref(), &self.wish).await.map_err(channel_error)?;
+        let (source, input) = ends.split(Framed::default());
+        Ok(Session { source, receiver: Writer { input, is_first: true }, options })
+    }
 }
 
 /// The codes that the original's channels have.
@@ -129,7 +152,7 @@ fn failed(id: &str, error: &ApiError) -> Data {
 
 /// Output as frames.
 #[derive(Default)]
-struct Framed {
+pub(super) struct Framed {
     text: Utf8Splitter,
     /// Ids of our own; a channel's are its own affair.
     last_id: u64,
@@ -166,7 +189,9 @@ impl Form for Framed {
 }
 
 /// Writes the bodies of messages, and answers each.
-struct Writer {
+pub(super) struct Writer {
+    /// A key may be shown by the first message, also where none is required.
+    is_first: bool,
     /// `None` if the client said that it would only read.
     input: Option<Stdin>,
 }
@@ -174,6 +199,9 @@ struct Writer {
 impl Receiver for Writer {
     async fn receive(&mut self, message: Data) -> Vec<Outgoing> {
         let bytes = message.into_bytes();
+        if std::mem::take(&mut self.is_first) && socket::key_in(&bytes).is_some() {
+            return Vec::new();
+        }
         let answer = match Frame::read_message(&bytes) {
             Ok(Frame { id, body, .. }) => match self.write(bytes.slice_ref(body)).await {
                 Ok(()) => frame(Kind::Response, id, "OK"),

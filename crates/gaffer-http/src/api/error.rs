@@ -3,7 +3,7 @@
 use std::fmt::Display;
 
 use axum::{
-    http::StatusCode,
+    http::{HeaderName, HeaderValue, StatusCode},
     response::{IntoResponse, Response},
 };
 use gaffer_core::{
@@ -13,7 +13,9 @@ use gaffer_core::{
     names::{InvalidJobName, InvalidLabel, InvalidSignal},
     supervisor::Refusal,
 };
+use gaffer_state::{AccessError, StateError};
 use serde::Serialize;
+use tracing::error;
 use utoipa::ToSchema;
 
 use super::{answer, family};
@@ -25,12 +27,13 @@ pub struct ApiError {
     status: StatusCode,
     code: &'static str,
     reason: String,
+    header: Option<(HeaderName, HeaderValue)>,
 }
 
 impl ApiError {
     /// Joins a status, the code that programs look at, and the sentence that people read.
     pub fn new(status: StatusCode, code: &'static str, reason: impl Display) -> Self {
-        Self { status, code, reason: reason.to_string() }
+        Self { status, code, reason: reason.to_string(), header: None }
     }
 
     /// A part of the path or the query that does not read.
@@ -38,10 +41,33 @@ impl ApiError {
         Self::new(StatusCode::BAD_REQUEST, "bad_value", reason)
     }
 
+    /// A body that reads as JSON, and not as what is wanted.
+    pub(super) fn bad_request(reason: impl Display) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "bad_request", reason)
+    }
+
+    /// What cannot be kept.
+    pub(super) fn of_state(error: &StateError) -> Self {
+        error!(error = error as &dyn std::error::Error, "keys and users cannot be kept");
+        let reason = "an error inside gaffer; its log has more";
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal_error", reason)
+    }
+
     /// The same answer under another code.
     pub(super) fn with_code(mut self, code: &'static str) -> Self {
         self.code = code;
         self
+    }
+
+    /// The same answer with a header.
+    pub(super) fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.header = Some((name, value));
+        self
+    }
+
+    /// The sentence that people read.
+    pub(super) fn reason(&self) -> &str {
+        &self.reason
     }
 
     /// The code that programs look at.
@@ -81,6 +107,7 @@ pub(super) struct ErrorBody<'a> {
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let mut response = (self.status, answer::object(&self.body())).into_response();
+        response.headers_mut().extend(self.header.clone());
         response.extensions_mut().insert(self); // For who gives it another code.
         response
     }
@@ -108,6 +135,19 @@ impl From<ManagerError> for ApiError {
             ManagerError::NoStdin(_) => (StatusCode::FORBIDDEN, "forbidden_write"),
             ManagerError::Write { .. } => (StatusCode::CONFLICT, "stream_closed"),
             ManagerError::Stopped => (StatusCode::SERVICE_UNAVAILABLE, "shutting_down"),
+        };
+        Self::new(status, code, error)
+    }
+}
+
+impl From<AccessError> for ApiError {
+    fn from(error: AccessError) -> Self {
+        let (status, code) = match &error {
+            AccessError::Forbidden(_) => (StatusCode::FORBIDDEN, "forbidden"),
+            AccessError::UnknownKey | AccessError::UnknownUser => (StatusCode::NOT_FOUND, "not_found"),
+            AccessError::UserExists(_) => (StatusCode::CONFLICT, "user_conflict"),
+            AccessError::State(error) => return Self::of_state(error),
+            AccessError::Invalid { .. } => (StatusCode::BAD_REQUEST, "bad_request"),
         };
         Self::new(status, code, error)
     }

@@ -8,7 +8,7 @@ use gaffer_core::{JobName, Manager, ManagerError, ProcessId};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-use super::{Api, ApiError, body::Body};
+use super::{Api, ApiError, access, body::Body};
 
 /// The parts of the path that the route names.
 pub(super) struct Path<T>(pub(super) T);
@@ -74,6 +74,14 @@ impl std::str::FromStr for Target {
 }
 
 impl Target {
+    /// To what a call that names it does something.
+    pub(super) fn object(self) -> access::Object {
+        match self {
+            Self::Job(name) => access::Object::Job(name),
+            Self::Process(pid) => access::Object::Process(pid),
+        }
+    }
+
     /// The job itself, or that of the process.
     pub(super) async fn job(self, manager: &Manager) -> Result<JobName, ManagerError> {
         match self {

@@ -1,12 +1,11 @@
 //! `/groups`: sessions, in the shapes of gaffer 0.4.
 
-use axum::{extract::State, response::Response};
-use gaffer_core::Manager;
+use axum::response::Response;
 
 use super::{
     ApiError,
+    access::{Anyone, Manage, May, Read, readable_jobs},
     answer::{self, Done},
-    extract::Path,
     path::ByGroup,
 };
 
@@ -14,23 +13,23 @@ use super::{
 #[utoipa::path(get, path = "/groups", tag = "groups", responses(
     (status = 200, description = "in the order in which they came to be", body = Vec<String>),
 ))]
-pub(super) async fn list(State(manager): State<Manager>) -> Result<Response, ApiError> {
-    Ok(answer::list(&manager.sessions().await?))
+pub(super) async fn list(visit: Anyone) -> Result<Response, ApiError> {
+    Ok(answer::list(&visit.sessions().await?))
 }
 
 /// Lists the jobs of a group.
 #[utoipa::path(get, path = "/groups/{group}", tag = "groups", params(ByGroup), responses(
     (status = 200, description = "in the order of loading", body = Vec<String>),
 ))]
-pub(super) async fn jobs(State(manager): State<Manager>, Path(path): Path<ByGroup>) -> Result<Response, ApiError> {
-    let jobs = manager.jobs(Some(&path.session()?)).await?;
+pub(super) async fn jobs(May { manager, caller, path, .. }: May<Read, ByGroup>) -> Result<Response, ApiError> {
+    let jobs = readable_jobs(&manager, &caller, Some(&path.session()?)).await?;
     let names: Vec<String> = jobs.iter().map(|name| name.short()).collect();
     Ok(answer::list(&names))
 }
 
 /// Stops all jobs of a group and forgets them, and so the group.
 #[utoipa::path(delete, path = "/groups/{group}", tag = "groups", params(ByGroup), responses((status = 200, body = Done)))]
-pub(super) async fn unload(State(manager): State<Manager>, Path(path): Path<ByGroup>) -> Result<Done, ApiError> {
+pub(super) async fn unload(May { manager, path, .. }: May<Manage, ByGroup>) -> Result<Done, ApiError> {
     manager.unload_session(&path.session()?).await?;
     Ok(Done::default())
 }
@@ -39,7 +38,7 @@ pub(super) async fn unload(State(manager): State<Manager>, Path(path): Path<ByGr
 #[utoipa::path(post, path = "/groups/{group}/_start", tag = "groups", params(ByGroup), responses(
     (status = 200, body = Done),
 ))]
-pub(super) async fn start(State(manager): State<Manager>, Path(path): Path<ByGroup>) -> Result<Done, ApiError> {
+pub(super) async fn start(May { manager, path, .. }: May<Manage, ByGroup>) -> Result<Done, ApiError> {
     manager.start_session(&path.session()?).await?;
     Ok(Done::default())
 }
@@ -48,7 +47,7 @@ pub(super) async fn start(State(manager): State<Manager>, Path(path): Path<ByGro
 #[utoipa::path(post, path = "/groups/{group}/_stop", tag = "groups", params(ByGroup), responses(
     (status = 200, body = Done),
 ))]
-pub(super) async fn stop(State(manager): State<Manager>, Path(path): Path<ByGroup>) -> Result<Done, ApiError> {
+pub(super) async fn stop(May { manager, path, .. }: May<Manage, ByGroup>) -> Result<Done, ApiError> {
     manager.stop_session(&path.session()?).await?;
     Ok(Done::default())
 }
@@ -59,7 +58,7 @@ pub(super) async fn stop(State(manager): State<Manager>, Path(path): Path<ByGrou
     (status = 409, description = "another change of a job overtook this one"),
     (status = 422, description = "a new process does not start; its predecessor stays"),
 ))]
-pub(super) async fn restart(State(manager): State<Manager>, Path(path): Path<ByGroup>) -> Result<Done, ApiError> {
+pub(super) async fn restart(May { manager, path, .. }: May<Manage, ByGroup>) -> Result<Done, ApiError> {
     manager.restart_session(&path.session()?).await?;
     Ok(Done::default())
 }

@@ -1,6 +1,6 @@
 //! `/jobs/{session}/{name}`: one job, in the shapes of gaffer 0.5.
 
-use axum::{extract::State, http::StatusCode, response::Response};
+use axum::{http::StatusCode, response::Response};
 use gaffer_core::{
     JobConfig, JobName, Manager, ManagerError, ProcessId,
     api::JobStatus,
@@ -8,15 +8,16 @@ use gaffer_core::{
     names::Signal,
     supervisor::{Refusal, Scale},
 };
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use super::{
     ApiError,
+    access::{self, Caller, Manage, May, Names, Read, discretion},
     answer::{self, Done},
     body::Body,
-    extract::{Object, Path},
+    extract::Object,
     form::{Commit, Form},
     path::InSession,
     pids::Pids,
@@ -51,7 +52,7 @@ fn in_session(config: &JobConfig) -> Map<String, Value> {
 #[utoipa::path(head, path = "/jobs/{session}/{name}", tag = "jobs", params(InSession), responses(
     (status = 200, description = "there is"),
 ))]
-pub(super) async fn exists(State(manager): State<Manager>, Path(path): Path<InSession>) -> Result<(), ApiError> {
+pub(super) async fn exists(May { manager, path, .. }: May<Read, InSession>) -> Result<(), ApiError> {
     manager.get(&path.job()?).await?;
     Ok(())
 }
@@ -60,20 +61,23 @@ pub(super) async fn exists(State(manager): State<Manager>, Path(path): Path<InSe
 #[utoipa::path(get, path = "/jobs/{session}/{name}", tag = "jobs", params(InSession), responses(
     (status = 200, body = Detail),
 ))]
-pub(super) async fn detail(State(manager): State<Manager>, Path(path): Path<InSession>) -> Result<Response, ApiError> {
-    Ok(answer::object(&look(&manager, &path.job()?).await?))
+pub(super) async fn detail(May { manager, caller, path, .. }: May<Read, InSession>) -> Result<Response, ApiError> {
+    Ok(answer::object(&look(&manager, &caller, &path.job()?).await?))
 }
 
 /// Looks at a job, for the 0.1 s in which it is measured.
-pub(super) async fn look(manager: &Manager, name: &JobName) -> Result<Detail, ManagerError> {
+pub(super) async fn look(manager: &Manager, caller: &Caller, name: &JobName) -> Result<Detail, ManagerError> {
     let stats = manager.stats(name).await?;
     let info = manager.info(name).await?;
-    let config = manager.get(name).await?;
+    let mut config = in_session(&*manager.get(name).await?);
+    if !caller.manages(name) {
+        discretion::hide(&mut config);
+    }
     Ok(Detail {
         running_out: info.running_out,
         processes: [info.pids.as_slice(), &info.once].concat(),
         status: JobStatus { cpu: Some(stats.totals.cpu), rss: Some(stats.totals.rss), ..info.into() },
-        config: in_session(&config),
+        config,
     })
 }
 
@@ -85,8 +89,7 @@ pub(super) async fn look(manager: &Manager, name: &JobName) -> Result<Detail, Ma
     (status = 422, description = "the new command does not start; the job is as it was"),
 ))]
 pub(super) async fn update(
-    State(manager): State<Manager>,
-    Path(path): Path<InSession>,
+    May { manager, path, .. }: May<Manage, InSession>,
     Object(job): Object,
 ) -> Result<(StatusCode, Done), ApiError> {
     let name = path.job()?;
@@ -108,7 +111,7 @@ pub(super) async fn update(
 #[utoipa::path(delete, path = "/jobs/{session}/{name}", tag = "jobs", params(InSession), responses(
     (status = 200, body = Done),
 ))]
-pub(super) async fn unload(State(manager): State<Manager>, Path(path): Path<InSession>) -> Result<Done, ApiError> {
+pub(super) async fn unload(May { manager, path, .. }: May<Manage, InSession>) -> Result<Done, ApiError> {
     manager.unload(&path.job()?).await?;
     Ok(Done::default())
 }
@@ -117,7 +120,7 @@ pub(super) async fn unload(State(manager): State<Manager>, Path(path): Path<InSe
 #[utoipa::path(get, path = "/jobs/{session}/{name}/stats", tag = "jobs", params(InSession), responses(
     (status = 200, body = schema::SessionJobStats),
 ))]
-pub(super) async fn stats(State(manager): State<Manager>, Path(path): Path<InSession>) -> Result<Response, ApiError> {
+pub(super) async fn stats(May { manager, path, .. }: May<Read, InSession>) -> Result<Response, ApiError> {
     Ok(answer::object(&manager.stats(&path.job()?).await?))
 }
 
@@ -131,7 +134,7 @@ struct Number {
 #[utoipa::path(get, path = "/jobs/{session}/{name}/numprocesses", tag = "jobs", params(InSession), responses(
     (status = 200, body = Number),
 ))]
-pub(super) async fn number(State(manager): State<Manager>, Path(path): Path<InSession>) -> Result<Response, ApiError> {
+pub(super) async fn number(May { manager, path, .. }: May<Read, InSession>) -> Result<Response, ApiError> {
     let numprocesses = manager.info(&path.job()?).await?.max_processes;
     Ok(answer::object(&Number { numprocesses }))
 }
@@ -140,8 +143,7 @@ pub(super) async fn number(State(manager): State<Manager>, Path(path): Path<InSe
 #[utoipa::path(post, path = "/jobs/{session}/{name}/numprocesses", tag = "jobs", params(InSession),
     request_body = schema::Scale, responses((status = 200, body = Number)))]
 pub(super) async fn scale(
-    State(manager): State<Manager>,
-    Path(path): Path<InSession>,
+    May { manager, path, .. }: May<Manage, InSession>,
     Form(scale): Form<Scale>,
 ) -> Result<Response, ApiError> {
     let scaled = manager.scale(&path.job()?, scale).await;
@@ -157,7 +159,7 @@ pub(super) async fn scale(
 #[utoipa::path(get, path = "/jobs/{session}/{name}/pids", tag = "jobs", params(InSession), responses(
     (status = 200, body = Pids),
 ))]
-pub(super) async fn pids(State(manager): State<Manager>, Path(path): Path<InSession>) -> Result<Response, ApiError> {
+pub(super) async fn pids(May { manager, path, .. }: May<Read, InSession>) -> Result<Response, ApiError> {
     let pids = manager.pids(Some(&path.job()?)).await?;
     Ok(answer::object(&Pids { pids }))
 }
@@ -166,8 +168,7 @@ pub(super) async fn pids(State(manager): State<Manager>, Path(path): Path<InSess
 #[utoipa::path(post, path = "/jobs/{session}/{name}/signal", tag = "jobs", params(InSession),
     request_body = schema::Signal, responses((status = 202, body = Done)))]
 pub(super) async fn signal(
-    State(manager): State<Manager>,
-    Path(path): Path<InSession>,
+    May { manager, path, .. }: May<Manage, InSession>,
     Form(signal): Form<Signal>,
 ) -> Result<(StatusCode, Done), ApiError> {
     manager.killall(&path.job()?, signal).await?;
@@ -178,7 +179,7 @@ pub(super) async fn signal(
 #[utoipa::path(get, path = "/jobs/{session}/{name}/state", tag = "jobs", params(InSession), responses(
     (status = 200, description = "`1` if it has, `0` if not", body = String, content_type = "text/html; charset=UTF-8"),
 ))]
-pub(super) async fn state(State(manager): State<Manager>, Path(path): Path<InSession>) -> Result<Response, ApiError> {
+pub(super) async fn state(May { manager, path, .. }: May<Read, InSession>) -> Result<Response, ApiError> {
     let active = manager.info(&path.job()?).await?.active;
     Ok(answer::word(if active { "1" } else { "0" }))
 }
@@ -191,8 +192,7 @@ pub(super) async fn state(State(manager): State<Manager>, Path(path): Path<InSes
     (status = 422, description = "a new process does not start; its predecessor stays"),
 ))]
 pub(super) async fn set_state(
-    State(manager): State<Manager>,
-    Path(path): Path<InSession>,
+    May { manager, path, .. }: May<Manage, InSession>,
     Body(body): Body,
 ) -> Result<(StatusCode, Done), ApiError> {
     let name = path.job()?;
@@ -206,6 +206,17 @@ pub(super) async fn set_state(
         }
     }
     Ok((StatusCode::ACCEPTED, Done::default()))
+}
+
+/// A job of which a one-off process is launched. That needs the session, as in gaffer 0.5: what it does may be told by its variables.
+#[derive(Deserialize)]
+#[serde(transparent)]
+pub(super) struct Committing(InSession);
+
+impl Names for Committing {
+    fn object(&self) -> Result<access::Object, ApiError> {
+        Ok(access::Object::Session(self.0.job()?.session().clone()))
+    }
 }
 
 /// A one-off process.
@@ -225,8 +236,7 @@ struct Committed {
     (status = 422, description = "it does not start"),
 ))]
 pub(super) async fn commit(
-    State(manager): State<Manager>,
-    Path(path): Path<InSession>,
+    May { manager, path: Committing(path), .. }: May<Manage, Committing>,
     Form(Commit { once, ignored }): Form<Commit>,
 ) -> Result<Response, ApiError> {
     let pid = manager.commit(&path.job()?, once).await?;

@@ -3,7 +3,9 @@
 //! Every error, also of a route that does not exist, has the body
 //! `{"errno": <status>, "error": "<code>", "reason": "<sentence>"}`.
 
+mod access;
 mod answer;
+mod auth;
 mod body;
 mod channel;
 mod control;
@@ -14,7 +16,9 @@ mod family;
 mod form;
 mod frame;
 mod groups;
+mod hosts;
 mod job;
+mod keys;
 mod openapi;
 mod path;
 mod pids;
@@ -26,6 +30,7 @@ mod sessions;
 mod stats;
 mod status;
 mod streams;
+mod users;
 mod waiting_input;
 mod watch;
 mod websocket;
@@ -37,15 +42,28 @@ use axum::{
     Extension, Router,
     extract::FromRef,
     middleware,
+    response::Response,
     routing::{any, get, post},
 };
 pub use error::ApiError;
+use futures_core::Stream;
+use futures_util::{FutureExt, StreamExt};
 use gaffer_core::Manager;
+pub use gaffer_state::Access;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use self::{plugins::Plugins, waiting_input::WaitingInput};
+pub use self::hosts::{Hosts, InvalidHost};
+use self::{
+    access::{Caller, Doorkeeper, Guarded},
+    plugins::Plugins,
+    waiting_input::WaitingInput,
+};
 pub use crate::origin::{InvalidOrigin, Origin, Origins};
-use crate::{serve::Lifetime, sites::Sites};
+use crate::{
+    feed::{self, FeedOptions, Item, Media},
+    serve::Lifetime,
+    sites::Sites,
+};
 
 /// Most bytes of a request's body, where nothing else is set: far more than any job, and a fair piece of a process's input.
 pub const DEFAULT_MAX_BODY: usize = 1024 * 1024;
@@ -53,7 +71,8 @@ pub const DEFAULT_MAX_BODY: usize = 1024 * 1024;
 /// What handlers ask.
 #[derive(Clone)]
 struct Api {
-    manager: Manager,
+    manager: Guarded,
+    doorkeeper: Doorkeeper,
     /// Most bytes of a request's body.
     max_body: usize,
     waiting_input: WaitingInput,
@@ -62,9 +81,17 @@ struct Api {
     plugins: Plugins,
 }
 
-impl FromRef<Api> for Manager {
-    fn from_ref(api: &Api) -> Self {
-        api.manager.clone()
+impl Api {
+    /// Answers with what a caller asked to be told, until there is no more of it, the server closes or the caller's key is good no more.
+    fn feed<S>(&self, caller: Caller, items: S, options: FeedOptions, media: Media) -> Response
+    where
+        S: Stream<Item = Item> + Send + Unpin + 'static,
+    {
+        let closing = self.lifetime.closing().clone();
+        match caller {
+            Caller::Everybody => feed::response(items, options, media, closing),
+            Caller::Key(_) => feed::response(items.take_until(caller.gone().boxed()), options, media, closing),
+        }
     }
 }
 
@@ -87,11 +114,22 @@ pub struct Options {
     /// Routes of the embedder's own. They come before ours, so that they may replace some, but not `/channel`. A fallback has no
     /// effect, and `OPTIONS` is answered before they are asked.
     pub routes: Router,
+    /// The keys and users, if keys are to be required. Default: none, and so everybody may do everything.
+    pub access: Option<Access>,
+    /// How requests may address the node.
+    pub hosts: Hosts,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { max_body: DEFAULT_MAX_BODY, origins: Origins::default(), plugins: None, routes: Router::new() }
+        Self {
+            max_body: DEFAULT_MAX_BODY,
+            origins: Origins::default(),
+            plugins: None,
+            routes: Router::new(),
+            access: None,
+            hosts: Hosts::default(),
+        }
     }
 }
 
@@ -99,7 +137,16 @@ impl Default for Options {
 pub fn router(manager: Manager, options: Options, lifetime: Lifetime) -> Router {
     let max_body = options.max_body;
     let plugins = Plugins { sites: Sites::new(options.plugins), policy: options.origins.frame_ancestors() };
-    let api = Api { manager, max_body, waiting_input: WaitingInput::default(), lifetime, plugins };
+    let doorkeeper = Doorkeeper { access: options.access };
+    let manager = Guarded::new(manager);
+    let api = Api {
+        manager,
+        doorkeeper: doorkeeper.clone(),
+        max_body,
+        waiting_input: WaitingInput::default(),
+        lifetime,
+        plugins,
+    };
     let channel = control::routes(api.clone(), options.origins.clone());
     let (routes, mut document) = described().split_for_parts();
     let (by_pid, more) = by_pid().split_for_parts();
@@ -120,7 +167,10 @@ pub fn router(manager: Manager, options: Options, lifetime: Lifetime) -> Router 
     } else {
         ours.layer(cors).merge(channel)
     };
-    all.layer(middleware::from_fn(frame::frame))
+    // From the inside out: whoever is refused for the name is told of in the log, too.
+    all.layer(middleware::from_fn_with_state(Arc::new(options.hosts), hosts::check))
+        .layer(middleware::from_fn_with_state(doorkeeper, access::identify))
+        .layer(middleware::from_fn(frame::frame))
 }
 
 /// Every call, with its description.
@@ -175,6 +225,13 @@ fn sessions_family() -> OpenApiRouter<Api> {
         .routes(routes!(job::state, job::set_state))
         .routes(routes!(job::commit))
         .routes(routes!(pids::list))
+        .routes(routes!(auth::log_in, auth::log_out))
+        .routes(routes!(keys::list, keys::create))
+        .routes(routes!(keys::detail, keys::revoke))
+        .routes(routes!(users::list, users::create))
+        .routes(routes!(users::detail, users::update, users::delete))
+        .routes(routes!(users::set_password))
+        .routes(routes!(users::set_key))
         .layer(middleware::from_fn(family::codes))
 }
 

@@ -77,6 +77,13 @@ fn error() -> Content {
     ContentBuilder::new().schema(Some(Ref::from_schema_name(ERROR))).build()
 }
 
+/// Whether a call needs no key.
+fn is_open(path: &str, method: &str) -> bool {
+    matches!(path, "/" | "/ping" | "/version" | "/openapi.json")
+        || path.starts_with("/_plugin/")
+        || (path == "/auth" && method == "get")
+}
+
 /// Makes the operation's name unique, and adds the refusals that any of its kind may give.
 fn complete(path: &str, method: &str, operation: &mut Operation) {
     let family = operation.tags.iter().flatten().next().cloned().unwrap_or_default();
@@ -96,7 +103,6 @@ fn complete(path: &str, method: &str, operation: &mut Operation) {
         let response = ResponseBuilder::new().description(why).content(JSON, error()).build();
         operation.responses.responses.entry(status.to_owned()).or_insert_with(|| RefOr::T(response));
     };
-    let changes = !matches!(method, "get" | "head");
     let takes_body = operation.request_body.is_some();
     let in_path = path.contains('{');
     let is_query = |parameter: &_| matches!(parameter, RefOr::T(Parameter { parameter_in: ParameterIn::Query, .. }));
@@ -111,8 +117,13 @@ fn complete(path: &str, method: &str, operation: &mut Operation) {
         refuses("408", "the body did not arrive in time");
         refuses("413", "the body is too large");
     }
-    if changes {
-        refuses("403", "a web page from elsewhere may not act here");
+    if is_open(path, method) {
+        refuses("403", "the node has no such name, or a web page from elsewhere may not act here");
+    } else {
+        refuses("401", "an API key is needed");
+        let why =
+            "the key does not permit it; the node has no such name; or a web page from elsewhere may not act here";
+        refuses("403", why);
     }
     refuses("500", "an error inside gaffer");
     refuses("503", "the node is shutting down");

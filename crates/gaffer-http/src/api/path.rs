@@ -4,7 +4,11 @@ use gaffer_core::{JobName, ProcessId, names::SessionId};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use super::{ApiError, extract::read_pid};
+use super::{
+    ApiError,
+    access::{Names, Object},
+    extract::read_pid,
+};
 
 /// A job by its name.
 #[derive(Deserialize, IntoParams)]
@@ -17,6 +21,12 @@ pub(super) struct ByName {
 impl ByName {
     pub(super) fn job(&self) -> Result<JobName, ApiError> {
         Ok(self.name.parse()?)
+    }
+}
+
+impl Names for ByName {
+    fn object(&self) -> Result<Object, ApiError> {
+        self.job().map(Object::Job)
     }
 }
 
@@ -36,6 +46,12 @@ impl InSession {
     }
 }
 
+impl Names for InSession {
+    fn object(&self) -> Result<Object, ApiError> {
+        self.job().map(Object::Job)
+    }
+}
+
 /// A session by its name.
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Path)]
@@ -47,6 +63,12 @@ pub(super) struct BySession {
 impl BySession {
     pub(super) fn session(&self) -> Result<SessionId, ApiError> {
         Ok(self.session.parse()?)
+    }
+}
+
+impl Names for BySession {
+    fn object(&self) -> Result<Object, ApiError> {
+        self.session().map(Object::Session)
     }
 }
 
@@ -64,6 +86,12 @@ impl ByGroup {
     }
 }
 
+impl Names for ByGroup {
+    fn object(&self) -> Result<Object, ApiError> {
+        self.session().map(Object::Session)
+    }
+}
+
 /// A process by its pid.
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Path)]
@@ -76,5 +104,11 @@ pub(super) struct ByPid {
 impl ByPid {
     pub(super) fn process(&self) -> Result<ProcessId, ApiError> {
         read_pid(&self.pid)
+    }
+}
+
+impl Names for ByPid {
+    fn object(&self) -> Result<Object, ApiError> {
+        self.process().map(Object::Process)
     }
 }

@@ -1,14 +1,14 @@
 //! `/pids` and `/{pid}`: processes, in the shapes of gaffer 0.5.
 
-use axum::{extract::State, http::StatusCode, response::Response};
-use gaffer_core::{Manager, ProcessId, names::Signal, stats::ProcessStats};
+use axum::{http::StatusCode, response::Response};
+use gaffer_core::{ProcessId, names::Signal, stats::ProcessStats};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{
     ApiError,
+    access::{Anyone, Manage, May, Read, discretion},
     answer::{self, Done},
-    extract::Path,
     form::Form,
     path::ByPid,
     schema,
@@ -23,22 +23,21 @@ pub(super) struct Pids {
 
 /// Lists the pids of all processes, oldest first.
 #[utoipa::path(get, path = "/pids", tag = "pids", responses((status = 200, body = Pids)))]
-pub(super) async fn list(State(manager): State<Manager>) -> Result<Response, ApiError> {
-    Ok(answer::object(&Pids { pids: manager.pids(None).await? }))
+pub(super) async fn list(visit: Anyone) -> Result<Response, ApiError> {
+    Ok(answer::object(&Pids { pids: visit.pids().await? }))
 }
 
 /// Tells of a process.
 #[utoipa::path(get, path = "/{pid}", tag = "pids", params(ByPid), responses((status = 200, body = schema::Process)))]
-pub(super) async fn detail(State(manager): State<Manager>, Path(path): Path<ByPid>) -> Result<Response, ApiError> {
-    Ok(answer::object(&manager.process(path.process()?).await?))
+pub(super) async fn detail(May { manager, caller, path, .. }: May<Read, ByPid>) -> Result<Response, ApiError> {
+    let process = manager.process(path.process()?).await?;
+    let told = discretion::told(&caller, &process.name, answer::value(&process), discretion::hide_process);
+    Ok(answer::object(&told))
 }
 
 /// Stops a process, which is then replaced, unless it is a one-off.
 #[utoipa::path(delete, path = "/{pid}", tag = "pids", params(ByPid), responses((status = 202, body = Done)))]
-pub(super) async fn stop(
-    State(manager): State<Manager>,
-    Path(path): Path<ByPid>,
-) -> Result<(StatusCode, Done), ApiError> {
+pub(super) async fn stop(May { manager, path, .. }: May<Manage, ByPid>) -> Result<(StatusCode, Done), ApiError> {
     manager.stop_process(path.process()?).await?;
     Ok((StatusCode::ACCEPTED, Done::default()))
 }
@@ -52,7 +51,7 @@ struct Stats {
 
 /// Tells what a process uses, measured over 0.1 s.
 #[utoipa::path(get, path = "/{pid}/stats", tag = "pids", params(ByPid), responses((status = 200, body = Stats)))]
-pub(super) async fn stats(State(manager): State<Manager>, Path(path): Path<ByPid>) -> Result<Response, ApiError> {
+pub(super) async fn stats(May { manager, path, .. }: May<Read, ByPid>) -> Result<Response, ApiError> {
     let stats = manager.process_stats(path.process()?).await?;
     Ok(answer::object(&Stats { stats }))
 }
@@ -62,8 +61,7 @@ pub(super) async fn stats(State(manager): State<Manager>, Path(path): Path<ByPid
     (status = 202, body = Done),
 ))]
 pub(super) async fn signal(
-    State(manager): State<Manager>,
-    Path(path): Path<ByPid>,
+    May { manager, path, .. }: May<Manage, ByPid>,
     Form(signal): Form<Signal>,
 ) -> Result<(StatusCode, Done), ApiError> {
     manager.kill(path.process()?, signal).await?;

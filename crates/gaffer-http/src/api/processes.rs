@@ -1,14 +1,15 @@
 //! `/processes`: jobs by name, and processes by pid.
 
-use axum::{extract::State, response::Response};
+use axum::response::Response;
 use gaffer_core::{JobConfig, Manager, ProcessId, names::Signal, supervisor::Scale};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::{
     ApiError,
+    access::{self, Anyone, Loading, Manage, May, Names, Read, discretion},
     answer::{self, Done},
-    extract::{Object, Path, Query, Target},
+    extract::{Object, Query, Target},
     frame, schema,
 };
 
@@ -33,11 +34,11 @@ enum NameOrPid {
 #[utoipa::path(get, path = "/processes", tag = "processes", params(Listing), responses(
     (status = 200, description = "in the order of loading", body = Vec<NameOrPid>),
 ))]
-pub(super) async fn list(State(manager): State<Manager>, Query(query): Query<Listing>) -> Result<Response, ApiError> {
+pub(super) async fn list(visit: Anyone, Query(query): Query<Listing>) -> Result<Response, ApiError> {
     if matches!(query.running.as_deref(), Some("1" | "true")) {
-        return Ok(answer::list(&manager.pids(None).await?));
+        return Ok(answer::list(&visit.pids().await?));
     }
-    let names: Vec<String> = manager.jobs(None).await?.iter().map(|name| name.short()).collect();
+    let names: Vec<String> = visit.jobs(None).await?.iter().map(|name| name.short()).collect();
     Ok(answer::list(&names))
 }
 
@@ -46,8 +47,7 @@ pub(super) async fn list(State(manager): State<Manager>, Query(query): Query<Lis
     (status = 200, body = Done),
     (status = 409, description = "a job of this name is loaded"),
 ))]
-pub(super) async fn load(State(manager): State<Manager>, Object(job): Object) -> Result<Done, ApiError> {
-    let read = JobConfig::from_json(&job, None, None)?;
+pub(super) async fn load(Loading { manager, read }: Loading) -> Result<Done, ApiError> {
     manager.load(read.config).await?;
     Ok(Done::ignoring(read.ignored))
 }
@@ -60,6 +60,12 @@ pub(super) struct ByNameOrPid {
     name_or_pid: String,
 }
 
+impl Names for ByNameOrPid {
+    fn object(&self) -> Result<access::Object, ApiError> {
+        Ok(self.target()?.object())
+    }
+}
+
 impl ByNameOrPid {
     fn target(&self) -> Result<Target, ApiError> {
         self.name_or_pid.parse()
@@ -70,12 +76,13 @@ impl ByNameOrPid {
 #[utoipa::path(get, path = "/processes/{name_or_pid}", tag = "processes", params(ByNameOrPid), responses(
     (status = 200, body = schema::Job),
 ))]
-pub(super) async fn config(
-    State(manager): State<Manager>,
-    Path(path): Path<ByNameOrPid>,
-) -> Result<Response, ApiError> {
+pub(super) async fn config(May { manager, caller, path, .. }: May<Read, ByNameOrPid>) -> Result<Response, ApiError> {
     let name = path.target()?.job(&manager).await?;
-    Ok(answer::object(&*manager.get(&name).await?))
+    let config = manager.get(&name).await?;
+    if caller.manages(&name) {
+        return Ok(answer::object(&*config));
+    }
+    Ok(answer::object(&discretion::told(&caller, &name, answer::value(&*config), discretion::hide)))
 }
 
 /// Gives a job another configuration, and replaces its processes once the new command is known to start.
@@ -86,8 +93,7 @@ pub(super) async fn config(
     (status = 422, description = "the new command does not start; the job is as it was"),
 ))]
 pub(super) async fn update(
-    State(manager): State<Manager>,
-    Path(path): Path<ByNameOrPid>,
+    May { manager, path, .. }: May<Manage, ByNameOrPid>,
     Object(job): Object,
 ) -> Result<Done, ApiError> {
     let name = path.target()?.job_only()?;
@@ -104,22 +110,15 @@ pub(super) async fn update(
     (status = 409, description = "another change of the job overtook this one"),
     (status = 422, description = "the new command does not start; the job is as it was"),
 ))]
-pub(super) async fn update_by_post(
-    manager: State<Manager>,
-    path: Path<ByNameOrPid>,
-    job: Object,
-) -> Result<Done, ApiError> {
-    update(manager, path, job).await
+pub(super) async fn update_by_post(may: May<Manage, ByNameOrPid>, job: Object) -> Result<Done, ApiError> {
+    update(may, job).await
 }
 
 /// Unloads a job, or stops a process, which is then replaced.
 #[utoipa::path(delete, path = "/processes/{name_or_pid}", tag = "processes", params(ByNameOrPid), responses(
     (status = 200, body = Done),
 ))]
-pub(super) async fn unload_or_stop(
-    State(manager): State<Manager>,
-    Path(path): Path<ByNameOrPid>,
-) -> Result<Done, ApiError> {
+pub(super) async fn unload_or_stop(May { manager, path, .. }: May<Manage, ByNameOrPid>) -> Result<Done, ApiError> {
     match path.target()? {
         Target::Job(name) => manager.unload(&name).await?,
         Target::Process(pid) => manager.stop_process(pid).await?,
@@ -140,7 +139,7 @@ struct JobPids {
     (status = 200, body = JobPids),
     (status = 405, description = "it is a process"),
 ))]
-pub(super) async fn pids(State(manager): State<Manager>, Path(path): Path<ByNameOrPid>) -> Result<Response, ApiError> {
+pub(super) async fn pids(May { manager, path, .. }: May<Read, ByNameOrPid>) -> Result<Response, ApiError> {
     let name = match path.target()? {
         Target::Job(name) => name,
         Target::Process(pid) => return Ok(frame::only_posts(pid)),
@@ -153,7 +152,7 @@ pub(super) async fn pids(State(manager): State<Manager>, Path(path): Path<ByName
 #[utoipa::path(post, path = "/processes/{name_or_pid}/_start", tag = "processes", params(ByNameOrPid), responses(
     (status = 200, body = Done),
 ))]
-pub(super) async fn start(State(manager): State<Manager>, Path(path): Path<ByNameOrPid>) -> Result<Done, ApiError> {
+pub(super) async fn start(May { manager, path, .. }: May<Manage, ByNameOrPid>) -> Result<Done, ApiError> {
     manager.start_job(&path.target()?.job_only()?).await?;
     Ok(Done::default())
 }
@@ -162,7 +161,7 @@ pub(super) async fn start(State(manager): State<Manager>, Path(path): Path<ByNam
 #[utoipa::path(post, path = "/processes/{name_or_pid}/_stop", tag = "processes", params(ByNameOrPid), responses(
     (status = 200, body = Done),
 ))]
-pub(super) async fn stop(State(manager): State<Manager>, Path(path): Path<ByNameOrPid>) -> Result<Done, ApiError> {
+pub(super) async fn stop(May { manager, path, .. }: May<Manage, ByNameOrPid>) -> Result<Done, ApiError> {
     match path.target()? {
         Target::Job(name) => manager.stop_job(&name).await?,
         Target::Process(pid) => manager.stop_process(pid).await?,
@@ -176,7 +175,7 @@ pub(super) async fn stop(State(manager): State<Manager>, Path(path): Path<ByName
     (status = 409, description = "another change of the job overtook this one"),
     (status = 422, description = "a new process does not start; its predecessor stays"),
 ))]
-pub(super) async fn restart(State(manager): State<Manager>, Path(path): Path<ByNameOrPid>) -> Result<Done, ApiError> {
+pub(super) async fn restart(May { manager, path, .. }: May<Manage, ByNameOrPid>) -> Result<Done, ApiError> {
     manager.restart_job(&path.target()?.job_only()?).await?;
     Ok(Done::default())
 }
@@ -196,7 +195,7 @@ pub(super) struct Numbered {
 #[utoipa::path(post, path = "/processes/{name_or_pid}/_add", tag = "processes", params(ByNameOrPid), responses(
     (status = 200, body = Done),
 ))]
-pub(super) async fn add_one(State(manager): State<Manager>, Path(path): Path<ByNameOrPid>) -> Result<Done, ApiError> {
+pub(super) async fn add_one(May { manager, path, .. }: May<Manage, ByNameOrPid>) -> Result<Done, ApiError> {
     scale(&manager, &path.name_or_pid, Scale::Add(1)).await
 }
 
@@ -204,7 +203,7 @@ pub(super) async fn add_one(State(manager): State<Manager>, Path(path): Path<ByN
 #[utoipa::path(post, path = "/processes/{name_or_pid}/_add/{number}", tag = "processes", params(Numbered), responses(
     (status = 200, body = Done),
 ))]
-pub(super) async fn add(State(manager): State<Manager>, Path(path): Path<Numbered>) -> Result<Done, ApiError> {
+pub(super) async fn add(May { manager, path, .. }: May<Manage, Numbered>) -> Result<Done, ApiError> {
     scale(&manager, &path.name_or_pid, Scale::Add(read_number(&path.number)?)).await
 }
 
@@ -212,7 +211,7 @@ pub(super) async fn add(State(manager): State<Manager>, Path(path): Path<Numbere
 #[utoipa::path(post, path = "/processes/{name_or_pid}/_sub", tag = "processes", params(ByNameOrPid), responses(
     (status = 200, body = Done),
 ))]
-pub(super) async fn sub_one(State(manager): State<Manager>, Path(path): Path<ByNameOrPid>) -> Result<Done, ApiError> {
+pub(super) async fn sub_one(May { manager, path, .. }: May<Manage, ByNameOrPid>) -> Result<Done, ApiError> {
     scale(&manager, &path.name_or_pid, Scale::Sub(1)).await
 }
 
@@ -220,8 +219,14 @@ pub(super) async fn sub_one(State(manager): State<Manager>, Path(path): Path<ByN
 #[utoipa::path(post, path = "/processes/{name_or_pid}/_sub/{number}", tag = "processes", params(Numbered), responses(
     (status = 200, body = Done),
 ))]
-pub(super) async fn sub(State(manager): State<Manager>, Path(path): Path<Numbered>) -> Result<Done, ApiError> {
+pub(super) async fn sub(May { manager, path, .. }: May<Manage, Numbered>) -> Result<Done, ApiError> {
     scale(&manager, &path.name_or_pid, Scale::Sub(read_number(&path.number)?)).await
+}
+
+impl Names for Numbered {
+    fn object(&self) -> Result<access::Object, ApiError> {
+        Ok(self.name_or_pid.parse::<Target>()?.object())
+    }
 }
 
 async fn scale(manager: &Manager, name: &str, change: Scale) -> Result<Done, ApiError> {
@@ -246,10 +251,16 @@ pub(super) struct Signalled {
     signal: String,
 }
 
+impl Names for Signalled {
+    fn object(&self) -> Result<access::Object, ApiError> {
+        Ok(self.name_or_pid.parse::<Target>()?.object())
+    }
+}
+
 /// Sends a signal to all processes of a job, or to one process.
 #[utoipa::path(post, path = "/processes/{name_or_pid}/_signal/{signal}", tag = "processes", params(Signalled),
     responses((status = 200, body = Done)))]
-pub(super) async fn signal(State(manager): State<Manager>, Path(path): Path<Signalled>) -> Result<Done, ApiError> {
+pub(super) async fn signal(May { manager, path, .. }: May<Manage, Signalled>) -> Result<Done, ApiError> {
     let target = path.name_or_pid.parse()?;
     let signal: Signal = path.signal.parse()?;
     match target {

@@ -108,7 +108,8 @@ pub(super) struct Flapping {
 #[derive(ToSchema)]
 #[serde(untagged)]
 pub(super) enum Variable {
-    Text(String),
+    /// `null` is told to callers who may read the job and not manage it; it is not taken.
+    Text(Option<String>),
     Number(f64),
     Truth(bool),
 }
@@ -185,6 +186,114 @@ pub(super) struct JobStatus {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     rss: Option<u64>,
+}
+
+/// What a key permits. Names are `*` for all, `session`, `session.job` or `session:job`.
+#[derive(ToSchema)]
+pub(super) struct Permissions {
+    /// Everything. Default: no.
+    #[schema(required = false)]
+    admin: bool,
+    /// To make keys that permit no more, and to revoke those. Default: no.
+    #[schema(required = false)]
+    create_key: bool,
+    /// To make users who may do no more, and to change those. Default: no.
+    #[schema(required = false)]
+    create_user: bool,
+    /// What may be managed, and so written to and read as well.
+    #[schema(required = false)]
+    manage: Vec<String>,
+    /// What may be written to, and so read as well.
+    #[schema(required = false)]
+    write: Vec<String>,
+    /// What may be read.
+    #[schema(required = false)]
+    read: Vec<String>,
+}
+
+/// A key, without what is secret of it.
+#[derive(ToSchema)]
+pub(super) struct Key {
+    /// Its id.
+    key: String,
+    /// What its maker wrote on it.
+    #[schema(required)]
+    label: Option<String>,
+    permissions: Permissions,
+    /// The key with which it goes.
+    #[schema(required)]
+    parent: Option<String>,
+    /// The user who got it by logging in.
+    #[schema(required)]
+    user: Option<String>,
+    /// When it was made, in seconds since the epoch.
+    created: u64,
+    /// Until when it is good, in seconds since the epoch.
+    #[schema(required)]
+    expires: Option<u64>,
+}
+
+/// A key that is to be made.
+#[derive(ToSchema)]
+pub(super) struct NewKey {
+    permissions: Permissions,
+    /// What is written on it: a line of at most 256 bytes.
+    label: Option<String>,
+    /// The key with which it is to go, or its id: the caller's, or one that goes with that. Default: the caller's; of an admin's none.
+    parent: Option<String>,
+    /// For how many seconds it is good. Default: for ever.
+    #[schema(minimum = 1)]
+    expires_in: Option<u64>,
+}
+
+/// A user. What else was said is kept, and told.
+#[derive(ToSchema)]
+pub(super) struct User {
+    username: String,
+    /// 0 for people who administer, 1 for applications. It says nothing of rights.
+    user_type: u8,
+    /// The id of the key whose rights the user has.
+    #[schema(required)]
+    key: Option<String>,
+    #[serde(flatten)]
+    extra: HashMap<String, serde_json::Value>,
+}
+
+/// A user who is to be made. What else is said is kept.
+#[derive(ToSchema)]
+pub(super) struct NewUser {
+    /// 1 to 255 bytes, without `:` and `/`.
+    username: String,
+    #[schema(inline)]
+    #[serde(flatten)]
+    settings: UserSettings,
+}
+
+/// What is known of a user, the name aside. What else is said is kept.
+#[derive(ToSchema)]
+pub(super) struct UserSettings {
+    /// 1 to 1024 bytes.
+    password: String,
+    /// 0 for people who administer, which only an admin may say; 1 for applications. Default: 1.
+    #[schema(required = false, nullable, maximum = 1)]
+    user_type: u8,
+    /// The key, or its id, whose rights the user is to have. Default: none.
+    key: Option<String>,
+}
+
+/// A password.
+#[derive(ToSchema)]
+pub(super) struct Password {
+    /// 1 to 1024 bytes.
+    password: String,
+}
+
+/// The key whose rights a user is to have.
+#[derive(ToSchema)]
+pub(super) struct UserKey {
+    /// The key, or its id; `null` for none.
+    #[schema(required)]
+    key: Option<String>,
 }
 
 /// What the processes of a job use, and their sums. The sums leave descendants out.
@@ -380,10 +489,11 @@ pub(super) struct Process {
     name: String,
     /// The program.
     cmd: String,
-    /// Variables replaced.
-    args: Vec<String>,
-    /// Variables that it was given; not those that it inherits.
-    env: HashMap<String, String>,
+    /// Variables replaced. `null` for callers who may read the job and not manage it.
+    #[schema(required)]
+    args: Option<Vec<String>>,
+    /// Variables that it was given; not those that it inherits. They are `null` for callers who may read the job and not manage it.
+    env: HashMap<String, Option<String>>,
     /// User that it was to run as.
     #[schema(required)]
     uid: Option<Owner>,

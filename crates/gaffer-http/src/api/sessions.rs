@@ -1,14 +1,15 @@
 //! `/sessions`, `/jobs` and `/jobs/{session}`: what is loaded, by session.
 
-use axum::{extract::State, response::Response};
-use gaffer_core::{JobConfig, JobName, Manager, names::SessionId};
+use axum::response::Response;
+use gaffer_core::{JobConfig, JobName, names::SessionId};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{
     ApiError,
+    access::{Anyone, Manage, May, Read, readable_jobs},
     answer::{self, Done},
-    extract::{Object, Path},
+    extract::Object,
     path::BySession,
     schema,
 };
@@ -24,8 +25,8 @@ struct Sessions {
 #[utoipa::path(get, path = "/sessions", tag = "sessions", responses(
     (status = 200, description = "in the order in which they came to be", body = Sessions),
 ))]
-pub(super) async fn list(State(manager): State<Manager>) -> Result<Response, ApiError> {
-    Ok(answer::object(&Sessions { sessions: manager.sessions().await? }))
+pub(super) async fn list(visit: Anyone) -> Result<Response, ApiError> {
+    Ok(answer::object(&Sessions { sessions: visit.sessions().await? }))
 }
 
 /// Names of jobs, as `session.name`.
@@ -39,8 +40,8 @@ struct Jobs {
 #[utoipa::path(get, path = "/jobs", tag = "sessions", responses(
     (status = 200, description = "in the order of loading", body = Jobs),
 ))]
-pub(super) async fn jobs(State(manager): State<Manager>) -> Result<Response, ApiError> {
-    Ok(answer::object(&Jobs { jobs: manager.jobs(None).await? }))
+pub(super) async fn jobs(visit: Anyone) -> Result<Response, ApiError> {
+    Ok(answer::object(&Jobs { jobs: visit.jobs(None).await? }))
 }
 
 /// Names of a session's jobs, as `session.name`.
@@ -56,9 +57,9 @@ struct Session {
 #[utoipa::path(get, path = "/jobs/{session}", tag = "sessions", params(BySession), responses(
     (status = 200, description = "in the order of loading", body = Session),
 ))]
-pub(super) async fn session(State(manager): State<Manager>, Path(path): Path<BySession>) -> Result<Response, ApiError> {
+pub(super) async fn session(May { manager, caller, path, .. }: May<Read, BySession>) -> Result<Response, ApiError> {
     let sessionid = path.session()?;
-    let jobs = manager.jobs(Some(&sessionid)).await?;
+    let jobs = readable_jobs(&manager, &caller, Some(&sessionid)).await?;
     Ok(answer::object(&Session { sessionid, jobs }))
 }
 
@@ -69,8 +70,7 @@ pub(super) async fn session(State(manager): State<Manager>, Path(path): Path<ByS
     (status = 409, description = "a job of this name is loaded"),
 ))]
 pub(super) async fn load(
-    State(manager): State<Manager>,
-    Path(path): Path<BySession>,
+    May { manager, path, .. }: May<Manage, BySession>,
     Object(job): Object,
 ) -> Result<Done, ApiError> {
     let read = JobConfig::from_json(&job, None, Some(&path.session()?))?;

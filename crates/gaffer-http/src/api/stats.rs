@@ -2,7 +2,7 @@
 
 use std::{
     pin::Pin,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
 };
 
 use axum::{extract::State, response::Response};
@@ -18,12 +18,14 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 
 use super::{
-    Api, ApiError, answer,
-    extract::{Path, Query, read_pid},
+    Api, ApiError,
+    access::{self, Anyone, Caller, May, Names, Read},
+    answer,
+    extract::{Query, read_pid},
     path::ByName,
     schema,
 };
-use crate::feed::{self, FeedOptions, FeedQuery, InvalidFeed, Item, Media, Message};
+use crate::feed::{FeedOptions, FeedQuery, InvalidFeed, Item, Media, Message};
 
 /// A process of a job.
 #[derive(Deserialize, IntoParams)]
@@ -36,6 +38,12 @@ pub(super) struct OfJob {
     pid: String,
 }
 
+impl Names for OfJob {
+    fn object(&self) -> Result<access::Object, ApiError> {
+        Ok(access::Object::Job(self.name.parse()?))
+    }
+}
+
 /// Tells what the processes of each job use, measured over 0.1 s; or again and again, a process at a time.
 ///
 /// A feed follows processes that come and go, and tells of each its job as `name`.
@@ -45,11 +53,16 @@ pub(super) struct OfJob {
         (String = "text/event-stream"),
     )),
 ))]
-pub(super) async fn all(State(api): State<Api>, Query(query): Query<FeedQuery>) -> Result<Response, ApiError> {
+pub(super) async fn all(
+    State(api): State<Api>,
+    Anyone { manager, caller }: Anyone,
+    Query(query): Query<FeedQuery>,
+) -> Result<Response, ApiError> {
     if let Some(options) = feed_options(query)? {
-        return Ok(feed(api, Target::All, options));
+        return Ok(feed(&api, &manager, caller, Target::All, options));
     }
-    let jobs: Vec<_> = api.manager.stats_all().await?.iter().map(|job| job.legacy()).collect();
+    let jobs = manager.stats_all().await?;
+    let jobs: Vec<_> = jobs.iter().filter(|job| caller.reads(&job.name)).map(|job| job.legacy()).collect();
     Ok(answer::list(&jobs))
 }
 
@@ -64,16 +77,16 @@ pub(super) async fn all(State(api): State<Api>, Query(query): Query<FeedQuery>) 
 ))]
 pub(super) async fn of_job(
     State(api): State<Api>,
-    Path(path): Path<ByName>,
+    May { manager, caller, path, .. }: May<Read, ByName>,
     Query(query): Query<FeedQuery>,
 ) -> Result<Response, ApiError> {
     let options = feed_options(query)?;
     let name = path.job()?;
     if let Some(options) = options {
-        api.manager.get(&name).await?;
-        return Ok(feed(api, Target::Job(name), options));
+        manager.get(&name).await?;
+        return Ok(feed(&api, &manager, caller, Target::Job(name), options));
     }
-    Ok(answer::object(&api.manager.stats(&name).await?.legacy()))
+    Ok(answer::object(&manager.stats(&name).await?.legacy()))
 }
 
 /// Tells what a process uses, measured over 0.1 s; or again and again, until it exits.
@@ -85,24 +98,24 @@ pub(super) async fn of_job(
 ))]
 pub(super) async fn of_process(
     State(api): State<Api>,
-    Path(path): Path<OfJob>,
+    May { manager, caller, path, .. }: May<Read, OfJob>,
     Query(query): Query<FeedQuery>,
 ) -> Result<Response, ApiError> {
     let options = feed_options(query)?;
     let pid = read_pid(&path.pid)?;
     let name: JobName = path.name.parse()?;
-    api.manager.get(&name).await?;
+    manager.get(&name).await?;
     if let Some(options) = options {
         // Before the look, so that no exit is missed after it.
-        let exit = api.manager.subscribe_once(&Pattern::Process(pid, Some(EventKind::Exit)));
-        if !process_of(&api.manager, pid, &name).await?.active {
+        let exit = manager.subscribe_once(&Pattern::Process(pid, Some(EventKind::Exit)));
+        if !process_of(&manager, pid, &name).await?.active {
             return Err(unknown_process(pid));
         }
-        let updates = api.manager.monitor(Target::Process(pid));
-        return Ok(respond(api, StatsItems { updates, exit: Some(exit) }, options));
+        let updates = manager.monitor(Target::Process(pid));
+        return Ok(respond(&api, caller, StatsItems { updates, exit: Some(exit), sifts: None }, options));
     }
-    process_of(&api.manager, pid, &name).await?;
-    Ok(answer::object(&api.manager.process_stats(pid).await?.legacy().without_id()))
+    process_of(&manager, pid, &name).await?;
+    Ok(answer::object(&manager.process_stats(pid).await?.legacy().without_id()))
 }
 
 /// `None` for one look. Stats have no history, as nothing is measured while nobody listens; still, one that does not read
@@ -128,13 +141,14 @@ pub(super) fn unknown_process(pid: ProcessId) -> ApiError {
     gaffer_core::ManagerError::from(Refusal::UnknownProcess(pid)).into()
 }
 
-fn feed(api: Api, target: Target, options: FeedOptions) -> Response {
-    let updates = api.manager.monitor(target);
-    respond(api, StatsItems { updates, exit: None }, options)
+fn feed(api: &Api, manager: &Manager, caller: Caller, target: Target, options: FeedOptions) -> Response {
+    let updates = manager.monitor(target);
+    let sifts = (!caller.reads_everything()).then(|| caller.clone());
+    respond(api, caller, StatsItems { updates, exit: None, sifts }, options)
 }
 
-fn respond(api: Api, items: StatsItems, options: FeedOptions) -> Response {
-    feed::response(items, options, Media::Json, api.lifetime.closing().clone())
+fn respond(api: &Api, caller: Caller, items: StatsItems, options: FeedOptions) -> Response {
+    api.feed(caller, items, options, Media::Json)
 }
 
 /// What processes use, as a source of feeds.
@@ -142,6 +156,8 @@ struct StatsItems {
     updates: StatsSubscription,
     /// Ends the feed of one process.
     exit: Option<Subscription<std::sync::Arc<Notification>>>,
+    /// For whom they are, if that is not everything.
+    sifts: Option<Caller>,
 }
 
 fn item(delivery: Delivery<StatsUpdate>) -> Item {
@@ -164,7 +180,14 @@ impl Stream for StatsItems {
         {
             return Poll::Ready(None);
         }
-        let delivery = self.updates.poll_recv(cx);
-        delivery.map(|delivery| delivery.map(item))
+        loop {
+            let delivery = ready!(self.updates.poll_recv(cx));
+            if let (Some(Delivery::Item(update)), Some(caller)) = (&delivery, &self.sifts)
+                && !caller.reads(&update.job)
+            {
+                continue;
+            }
+            return Poll::Ready(delivery.map(item));
+        }
     }
 }

@@ -21,9 +21,10 @@ use utoipa::IntoParams;
 
 use super::{
     Api, ApiError,
+    access::{self, May, Names, Read, Write},
     answer::Done,
     body::Body,
-    extract::{Path, Query, read_pid},
+    extract::{Query, read_pid},
 };
 use crate::feed::{self, Beginning, FeedId, FeedQuery, Item, LastEventId, Media, Preceded, Seen};
 
@@ -36,6 +37,12 @@ pub(super) struct ByLabel {
     pid: String,
     /// A label.
     label: String,
+}
+
+impl Names for ByLabel {
+    fn object(&self) -> Result<access::Object, ApiError> {
+        read_pid(&self.pid).map(access::Object::Process)
+    }
 }
 
 /// An output as a source of feeds.
@@ -102,17 +109,17 @@ impl Stream for OutputItems {
 ))]
 pub(super) async fn read(
     State(api): State<Api>,
-    Path(path): Path<ByLabel>,
+    May { manager, caller, path, .. }: May<Read, ByLabel>,
     Query(query): Query<FeedQuery>,
     last: LastEventId,
 ) -> Result<Response, ApiError> {
     let options = query.options(None)?;
     let pid = read_pid(&path.pid)?;
-    let beginning = Beginning::of(&options, &last, api.manager.node());
+    let beginning = Beginning::of(&options, &last, manager.node());
     let output = match beginning {
-        Beginning::Now => api.manager.output(pid, &path.label).await?,
+        Beginning::Now => manager.output(pid, &path.label).await?,
         Beginning::Last(_) | Beginning::After(_) | Beginning::At(_) | Beginning::Kept => {
-            api.manager.recent_output(pid, &path.label).await?
+            manager.recent_output(pid, &path.label).await?
         }
     };
     let is_all_told = match beginning {
@@ -130,12 +137,12 @@ pub(super) async fn read(
         Beginning::At(position) => (None, output.subscribe_from(position)),
         Beginning::Kept => (Some(Item::Note(Beginning::UNKNOWN_ID)), output.subscribe(Start::Oldest)),
     };
-    let items = OutputItems::new(&output, subscription, api.manager.node());
+    let items = OutputItems::new(&output, subscription, manager.node());
     let begins = items.position.clone();
     let begins = if matches!(beginning, Beginning::After(_)) { Seen::UpTo(begins) } else { Seen::NothingSince(begins) };
     let items = if options.kept_only { items.kept_only(&output) } else { items };
     let items = Preceded::new(first, items);
-    let mut response = feed::response(items, options, Media::Bytes, api.lifetime.closing().clone());
+    let mut response = api.feed(caller, items, options, Media::Bytes);
     Beginning::tell(&mut response, &options, &begins);
     Ok(response)
 }
@@ -161,13 +168,13 @@ fn is_all_told(output: &Arc<Output>, position: u64) -> bool {
 ))]
 pub(super) async fn write(
     State(api): State<Api>,
-    Path(path): Path<ByLabel>,
+    May { manager, path, .. }: May<Write, ByLabel>,
     Body(data): Body,
 ) -> Result<Done, ApiError> {
     let pid = read_pid(&path.pid)?;
     let stream = read_input(&path.label)?;
     let _waiting = api.waiting_input.take(data.len())?;
-    api.manager.send(pid, data, stream.as_ref()).await?;
+    manager.send(pid, data, stream.as_ref()).await?;
     Ok(Done::default())
 }
 

@@ -9,6 +9,8 @@ use std::{
 use axum::{extract::State, http::StatusCode, response::Response};
 use futures_core::Stream;
 use gaffer_core::{
+    Manager,
+    access::{Resource, Right},
     api::feed::MAYBE_LOST,
     events::{Delivery, EventKind, EventStart, EventSubscription, InvalidPattern, Notification, Pattern},
 };
@@ -17,10 +19,11 @@ use utoipa::IntoParams;
 
 use super::{
     Api, ApiError,
+    access::{Anyone, Caller},
     extract::{Path, Query},
     schema,
 };
-use crate::feed::{self, Beginning, FeedId, FeedOptions, FeedQuery, Item, LastEventId, Media, Message, Preceded, Seen};
+use crate::feed::{Beginning, FeedId, FeedOptions, FeedQuery, Item, LastEventId, Media, Message, Preceded, Seen};
 
 /// Which events.
 #[derive(Deserialize, IntoParams)]
@@ -61,10 +64,11 @@ pub(super) struct ThreeSegments {
 ))]
 pub(super) async fn everything(
     State(api): State<Api>,
+    visit: Anyone,
     Query(query): Query<FeedQuery>,
     last: LastEventId,
 ) -> Result<Response, ApiError> {
-    watch(api, &[], &query, &last)
+    watch(&api, visit, &[], &query, &last).await
 }
 
 /// Sends one kind of event.
@@ -76,11 +80,12 @@ pub(super) async fn everything(
 ))]
 pub(super) async fn one_segment(
     State(api): State<Api>,
+    visit: Anyone,
     Path(path): Path<OneSegment>,
     Query(query): Query<FeedQuery>,
     last: LastEventId,
 ) -> Result<Response, ApiError> {
-    watch(api, &[path.p1], &query, &last)
+    watch(&api, visit, &[path.p1], &query, &last).await
 }
 
 /// Sends the events of a job, a process or a session.
@@ -92,11 +97,12 @@ pub(super) async fn one_segment(
 ))]
 pub(super) async fn two_segments(
     State(api): State<Api>,
+    visit: Anyone,
     Path(path): Path<TwoSegments>,
     Query(query): Query<FeedQuery>,
     last: LastEventId,
 ) -> Result<Response, ApiError> {
-    watch(api, &[path.p1, path.p2], &query, &last)
+    watch(&api, visit, &[path.p1, path.p2], &query, &last).await
 }
 
 /// Sends one kind of event of a job or a process.
@@ -112,25 +118,33 @@ pub(super) async fn two_segments(
 ))]
 pub(super) async fn three_segments(
     State(api): State<Api>,
+    visit: Anyone,
     Path(path): Path<ThreeSegments>,
     Query(query): Query<FeedQuery>,
     last: LastEventId,
 ) -> Result<Response, ApiError> {
-    watch(api, &[path.p1, path.p2, path.p3], &query, &last)
+    watch(&api, visit, &[path.p1, path.p2, path.p3], &query, &last).await
 }
 
-fn watch(api: Api, segments: &[String], query: &FeedQuery, last: &LastEventId) -> Result<Response, ApiError> {
+async fn watch(
+    api: &Api,
+    Anyone { manager, caller }: Anyone,
+    segments: &[String],
+    query: &FeedQuery,
+    last: &LastEventId,
+) -> Result<Response, ApiError> {
     let options = query.options(Some(FeedOptions::USUAL_HEARTBEAT))?;
     let pattern = pattern(segments)?;
-    let beginning = Beginning::of(&options, last, api.manager.node());
+    check(&manager, &caller, &pattern).await?;
+    let beginning = Beginning::of(&options, last, manager.node());
     let start = match beginning {
         Beginning::Now => EventStart::Now,
         Beginning::Last(count) => EventStart::Last(count),
         Beginning::After(id) | Beginning::At(id) => EventStart::After(id),
         Beginning::Kept => EventStart::Last(usize::MAX),
     };
-    let subscription = api.manager.subscribe_from(&pattern, start);
-    let node: Arc<str> = api.manager.node().into();
+    let subscription = manager.subscribe_from(&pattern, start);
+    let node: Arc<str> = manager.node().into();
     let begins = Seen::UpTo(FeedId { incarnation: Arc::clone(&node), number: subscription.after() });
     let note = if beginning == Beginning::Kept {
         Some(Beginning::UNKNOWN_ID)
@@ -140,11 +154,12 @@ fn watch(api: Api, segments: &[String], query: &FeedQuery, last: &LastEventId) -
     let items = EventItems {
         subscription: if options.kept_only { subscription.kept_only() } else { subscription },
         node,
+        sifts: (!caller.reads_everything()).then(|| caller.clone()),
         of_process: matches!(pattern, Pattern::Process(..)),
         over: false,
     };
     let items = Preceded::new(note.map(Item::Note), items);
-    let mut response = feed::response(items, options, Media::Json, api.lifetime.closing().clone());
+    let mut response = api.feed(caller, items, options, Media::Json);
     Beginning::tell(&mut response, &options, &begins);
     Ok(response)
 }
@@ -167,10 +182,28 @@ fn pattern(segments: &[String]) -> Result<Pattern, ApiError> {
     pattern.parse().map_err(|error: InvalidPattern| unknown(error.to_string()))
 }
 
+/// Refuses to tell only of what the caller may not read. What is of many is sifted as it comes, and so is what is of a process that
+/// nobody knows any more.
+pub(super) async fn check(manager: &Manager, caller: &Caller, pattern: &Pattern) -> Result<(), ApiError> {
+    match pattern {
+        Pattern::Job(job, _) => caller.check(Right::Read, Resource::Job(job)),
+        Pattern::Session(session, ..) if !caller.reads_some_of(session) => {
+            caller.check(Right::Read, Resource::Session(session))
+        }
+        Pattern::Process(pid, _) if !caller.reads_everything() => match manager.job_of(*pid).await {
+            Ok(job) => caller.check(Right::Read, Resource::Job(&job)),
+            Err(_) => Ok(()),
+        },
+        Pattern::All | Pattern::Kind(_) | Pattern::Jobs | Pattern::Session(_) | Pattern::Process(..) => Ok(()),
+    }
+}
+
 /// Events as a source of feeds.
 struct EventItems {
     subscription: EventSubscription,
     node: Arc<str>,
+    /// For whom they are, if that is not everything.
+    sifts: Option<Caller>,
     /// Whether it is about one process, of which nothing comes after its exit.
     of_process: bool,
     over: bool,
@@ -196,11 +229,16 @@ impl Stream for EventItems {
         if self.over {
             return Poll::Ready(None);
         }
-        let delivery = std::task::ready!(self.subscription.poll_recv(cx));
-        if let Some(Delivery::Item(told)) = &delivery {
-            self.over = self.of_process && told.event().kind == EventKind::Exit;
+        loop {
+            let delivery = std::task::ready!(self.subscription.poll_recv(cx));
+            if let Some(Delivery::Item(told)) = &delivery {
+                if self.sifts.as_ref().is_some_and(|caller| !caller.reads(&told.event().job)) {
+                    continue;
+                }
+                self.over = self.of_process && told.event().kind == EventKind::Exit;
+            }
+            return Poll::Ready(delivery.map(|delivery| self.item(delivery)));
         }
-        Poll::Ready(delivery.map(|delivery| self.item(delivery)))
     }
 }
 

@@ -16,8 +16,10 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use futures_core::Stream;
+use futures_util::FutureExt;
 use gaffer_core::{
     Manager, ManagerError, ProcessId,
+    access::Right,
     events::{EventKind, Notification, Pattern, Subscription},
     streams::{Chunk, OutputSubscription, Start, Stdin},
 };
@@ -25,11 +27,17 @@ use gaffer_core::{
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use super::{Api, ApiError};
+use super::{
+    Api, ApiError,
+    access::{
+        Caller, Guarded, Object, Visitor, audit,
+        socket::{self, Opening, Say},
+    },
+};
 use crate::{
     feed::{FeedOptions, FeedQuery},
     serve::Connected,
-    ws::{Close, Data, NotAWebsocket, Outgoing, Receiver, Session, Upgrade, Utf8Bytes},
+    ws::{Close, Data, NotAWebsocket, Options, Outgoing, Receiver, Session, Upgrade, Utf8Bytes},
 };
 
 /// A request for a websocket. Any other is refused.
@@ -59,7 +67,56 @@ impl<S: Send + Sync> FromRequestParts<S> for Websocket {
     }
 }
 
+/// A request for the streams of a process that reads, and becomes a session.
+pub(super) trait Asks: Send + 'static {
+    type Source: Stream<Item = Outgoing> + Send + Unpin + 'static;
+    type Receiver: Receiver;
+
+    /// The process, and which ways are wanted.
+    fn wants(&self) -> (ProcessId, Mode);
+
+    /// Limits and times of the session.
+    fn options(&self) -> Options;
+
+    /// Begins it, for who may.
+    fn open(
+        self,
+        manager: Manager,
+    ) -> impl Future<Output = Result<Session<Self::Source, Self::Receiver>, ApiError>> + Send;
+}
+
+/// Begins a session for a caller, if it may.
+async fn open<A: Asks>(asks: A, guarded: Guarded, caller: Caller) -> Result<Session<A::Source, A::Receiver>, ApiError> {
+    let (pid, mode) = asks.wants();
+    let right = if mode.write { Right::Write } else { Right::Read };
+    let manager = guarded.open(&caller, right, &Object::Process(pid)).await?;
+    asks.open(manager).await
+}
+
 impl Websocket {
+    /// Grants the websocket, and speaks on it what was asked for: at once, or after a key as the first message.
+    pub(super) async fn admit<A: Asks>(self, visitor: Visitor, asks: A, api: &Api, say: Say) -> Response {
+        match visitor {
+            Visitor::Known(caller) => match open(asks, api.manager.clone(), caller.clone()).await {
+                Ok(session) => match caller {
+                    Caller::Everybody => self.speak(session, api),
+                    Caller::Key(_) => self.speak(socket::kept(session, caller, say), api),
+                },
+                Err(error) => {
+                    audit::refused_message(Some(&caller), "websocket", &error);
+                    self.refuse(&error, say(&error), api)
+                }
+            },
+            Visitor::Nobody => {
+                let (guarded, options) = (api.manager.clone(), asks.options());
+                let opening: Opening<A::Source, A::Receiver> =
+                    Box::new(move |caller| open(asks, guarded, caller).boxed());
+                self.speak(socket::after_key(api.doorkeeper.clone(), options, opening, say), api)
+            }
+            Visitor::Refused(error) => error.into_response(),
+        }
+    }
+
     /// Grants the websocket, and speaks on it.
     pub(super) fn speak<S, R>(self, session: Session<S, R>, api: &Api) -> Response
     where
@@ -227,7 +284,7 @@ impl Exit {
 }
 
 /// The form in which a websocket tells what a process writes.
-pub(super) trait Form: Unpin {
+pub(super) trait Form: Unpin + Send + 'static {
     /// Adds the messages of a chunk.
     fn chunk(&mut self, chunk: Chunk, messages: &mut VecDeque<Data>);
 

@@ -13,9 +13,10 @@ use utoipa::IntoParams;
 
 use super::{
     Api, ApiError,
+    access::Visitor,
     extract::{Path, Query},
     path::ByPid,
-    websocket::{self, Ends, Exit, Form, Mode, Websocket, WishQuery},
+    websocket::{self, Asks, Ends, Exit, Form, Mode, Websocket, Wish, WishQuery},
 };
 use crate::{
     feed::Utf8Splitter,
@@ -46,35 +47,61 @@ pub(super) async fn open(
     Path(path): Path<ByPid>,
     Query(wanted): Query<Wanted>,
     Query(wish): Query<WishQuery>,
+    visitor: Visitor,
     websocket: Websocket,
 ) -> Response {
-    match find(&api.manager, path.process(), wanted, wish).await {
-        Ok(session) => websocket.speak(session, &api),
-        Err(error) => websocket.refuse(&error, Data::Text(websocket::error_text(&error)), &api),
+    match read(&path, wanted, wish) {
+        Ok(wanted) => websocket.admit(visitor, wanted, &api, say).await,
+        Err(error) => websocket.refuse(&error, say(&error), &api),
     }
 }
 
-async fn find(
-    manager: &Manager,
-    pid: Result<ProcessId, ApiError>,
-    wanted: Wanted,
-    wish: WishQuery,
-) -> Result<Session<websocket::ProcessOutput<Raw>, Writer>, ApiError> {
-    let pid = pid?;
+/// Errors as the text of a message.
+fn say(error: &ApiError) -> Data {
+    Data::Text(websocket::error_text(error))
+}
+
+/// A request that reads.
+struct Asked {
+    pid: ProcessId,
+    stream: Option<String>,
+    form: Raw,
+    wish: Wish,
+}
+
+fn read(path: &ByPid, wanted: Wanted, wish: WishQuery) -> Result<Asked, ApiError> {
+    let pid = path.process()?;
     let form = match wanted.binary.as_deref() {
         None | Some("false" | "0") => Raw::Text(Utf8Splitter::default()),
         Some("true" | "1") => Raw::Binary,
         Some(text) => return Err(ApiError::bad_value(format!("`binary` must be true or false, but is `{text}`"))),
     };
-    let wish = wish.read(None)?;
-    let ends = Ends::find(manager, pid, wanted.stream.as_deref(), &wish).await?;
-    let (source, input) = ends.split(form);
-    let receiver = Writer { manager: manager.clone(), pid, input };
-    Ok(Session { source, receiver, options: Options { keep_alive: wish.feed.heartbeat, ..Options::default() } })
+    Ok(Asked { pid, stream: wanted.stream, form, wish: wish.read(None)? })
+}
+
+impl Asks for Asked {
+    type Source = websocket::ProcessOutput<Raw>;
+    type Receiver = Writer;
+
+    fn wants(&self) -> (ProcessId, Mode) {
+        (self.pid, self.wish.mode)
+    }
+
+    fn options(&self) -> Options {
+        Options { keep_alive: self.wish.feed.heartbeat, ..Options::default() }
+    }
+
+    async fn open(self, manager: Manager) -> Result<Session<Self::Source, Writer>, ApiError> {
+        let options = self.options();
+        let ends = Ends::find(&manager, self.pid, self.stream.as_deref(), &self.wish).await?;
+        let (source, input) = ends.split(self.form);
+        let receiver = Writer { manager, pid: self.pid, input };
+        Ok(Session { source, receiver, options })
+    }
 }
 
 /// The bytes of a process and nothing else. What was lost shows in the process's info.
-enum Raw {
+pub(super) enum Raw {
     Text(Utf8Splitter),
     Binary,
 }
@@ -105,7 +132,7 @@ fn push_text(text: String, messages: &mut VecDeque<Data>) {
 }
 
 /// Writes what the client says.
-struct Writer {
+pub(super) struct Writer {
     manager: Manager,
     pid: ProcessId,
     /// `None` if the client said that it would only read.

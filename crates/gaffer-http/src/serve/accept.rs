@@ -24,6 +24,7 @@ const SILENCE: Duration = Duration::from_secs(60);
 pub(super) struct Accepting {
     listener: Listener,
     endpoint: Arc<str>,
+    is_loopback: bool,
     slots: Arc<Semaphore>,
     refusals: Arc<Semaphore>,
     router: Router,
@@ -35,6 +36,7 @@ impl Accepting {
     pub(super) fn new(listener: Listener, router: Router, protocols: Protocols, lifetime: Lifetime) -> Self {
         let most = listener.limits().max_connections.min(Semaphore::MAX_PERMITS);
         Self {
+            is_loopback: listener.listening().address.is_loopback(),
             endpoint: listener.listening().endpoint.as_str().into(),
             slots: Arc::new(Semaphore::new(most)),
             refusals: Arc::new(Semaphore::new(REFUSALS)),
@@ -90,7 +92,7 @@ impl Accepting {
             }
             return false;
         };
-        let connected = Connected::new(self.endpoint.clone(), peer, tls.is_some(), slot);
+        let connected = Connected::new(self.endpoint.clone(), peer, tls.is_some(), self.is_loopback, slot);
         let connection = Connection {
             connected: connected.clone(),
             router: self.router.clone(),

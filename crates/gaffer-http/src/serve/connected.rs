@@ -1,6 +1,10 @@
 //! What a request may know of the connection that it came on.
 
-use std::{fmt, net::SocketAddr, sync::Arc};
+use std::{
+    fmt,
+    net::{IpAddr, Ipv6Addr, SocketAddr},
+    sync::Arc,
+};
 
 use tokio::sync::OwnedSemaphorePermit;
 
@@ -18,12 +22,19 @@ struct Inner {
     endpoint: Arc<str>,
     peer: Peer,
     tls: bool,
+    is_loopback: bool,
     _slot: OwnedSemaphorePermit,
 }
 
 impl Connected {
-    pub(super) fn new(endpoint: Arc<str>, peer: Peer, tls: bool, slot: OwnedSemaphorePermit) -> Self {
-        Self { inner: Arc::new(Inner { endpoint, peer, tls, _slot: slot }) }
+    pub(super) fn new(
+        endpoint: Arc<str>,
+        peer: Peer,
+        tls: bool,
+        is_loopback: bool,
+        slot: OwnedSemaphorePermit,
+    ) -> Self {
+        Self { inner: Arc::new(Inner { endpoint, peer, tls, is_loopback, _slot: slot }) }
     }
 
     /// The name of the endpoint.
@@ -34,6 +45,11 @@ impl Connected {
     /// Who is at the other end.
     pub fn peer(&self) -> &Peer {
         &self.inner.peer
+    }
+
+    /// Whether the endpoint is a port that only programs of this machine reach.
+    pub fn is_loopback(&self) -> bool {
+        self.inner.is_loopback
     }
 
     /// Whether what is sent is secret.
@@ -55,6 +71,24 @@ pub enum Peer {
         /// The kernel's number; by now it may be another's.
         os_pid: Option<i32>,
     },
+}
+
+impl Peer {
+    /// From where, so that it is the same for the next connection: an address without its port, or a user.
+    pub fn place(&self) -> String {
+        match self {
+            Self::Tcp(address) => match address.ip().to_canonical() {
+                // A host has as many of the others as it likes.
+                IpAddr::V6(ip) if !ip.is_loopback() => {
+                    let [a, b, c, d, ..] = ip.segments();
+                    format!("{}/64", Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
+                }
+                ip @ (IpAddr::V4(_) | IpAddr::V6(_)) => ip.to_string(),
+            },
+            Self::Unix { uid: Some(uid), .. } => format!("uid {uid}"),
+            Self::Unix { uid: None, .. } => "a local process".to_owned(),
+        }
+    }
 }
 
 impl fmt::Display for Peer {

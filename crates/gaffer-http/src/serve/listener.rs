@@ -155,6 +155,16 @@ pub enum LocalAddress {
     Unix(PathBuf),
 }
 
+impl LocalAddress {
+    /// Whether it is a port that only programs of this machine reach.
+    pub fn is_loopback(&self) -> bool {
+        match self {
+            Self::Tcp(address) => address.ip().to_canonical().is_loopback(),
+            Self::Unix(_) => false,
+        }
+    }
+}
+
 impl Listening {
     /// The address and port, unless it is a unix socket.
     pub fn tcp(&self) -> Option<SocketAddr> {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use axum::{
-    http::{HeaderValue, StatusCode, header},
+    http::{Extensions, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
 
@@ -38,6 +38,8 @@ pub struct Options {
     /// How a refusal is answered: its status, and a sentence. Default: plain text. (What the protocol has words for, or no body, is not
     /// asked for here.)
     pub refuse: fn(StatusCode, &str) -> Response,
+    /// What a session is to know of the request that began it: see [`Session::extensions`](super::Session::extensions). Default: nothing.
+    pub introduce: fn(&Extensions) -> Extensions,
 }
 
 impl Default for Options {
@@ -53,6 +55,7 @@ impl Default for Options {
             max_message: gaffer_core::api::MAX_MESSAGE,
             max_sessions: 1024,
             refuse,
+            introduce: |_| Extensions::new(),
         }
     }
 }

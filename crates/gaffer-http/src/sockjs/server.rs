@@ -6,7 +6,7 @@ use axum::{
     Router,
     body::Body,
     extract::{Query, Request, State},
-    http::{HeaderMap, HeaderValue, Method, StatusCode, header, request::Parts},
+    http::{Extensions, HeaderMap, HeaderValue, Method, StatusCode, header, request::Parts},
     response::{IntoResponse, Response},
     routing::any,
 };
@@ -165,17 +165,17 @@ impl<S: Service> Server<S> {
             Transport::Jsonp => Format::script(CallbackQuery::name(parts)),
         };
         match format {
-            Ok(format) => self.receive(id, format).await,
+            Ok(format) => self.receive(id, format, &parts.extensions).await,
             Err(invalid) => failed(&invalid.to_string()),
         }
     }
 
     /// Answers with what a session has to say, and begins it if need be.
-    async fn receive(&self, id: &str, format: Format) -> Response {
+    async fn receive(&self, id: &str, format: Format, extensions: &Extensions) -> Response {
         let conversation = match self.registry.get_or_begin(id) {
             Found::Known(conversation) => conversation,
             Found::New(conversation, registered) => {
-                self.begin(&conversation, registered);
+                self.begin(&conversation, registered, extensions);
                 conversation
             }
             Found::Full => return self.refuse(StatusCode::SERVICE_UNAVAILABLE, "there are too many sessions"),
@@ -198,8 +198,9 @@ impl<S: Service> Server<S> {
     }
 
     /// Has the service speak on a session, and keeps that until its client has not come back for long enough.
-    fn begin(&self, conversation: &Arc<Conversation>, registered: Registered) {
-        self.lifetime.spawn(self.service.serve(Session::new(Arc::clone(conversation))));
+    fn begin(&self, conversation: &Arc<Conversation>, registered: Registered, extensions: &Extensions) {
+        let session = Session::new(Arc::clone(conversation), (self.options.introduce)(extensions));
+        self.lifetime.spawn(self.service.serve(session));
         let (conversation, delay) = (Arc::clone(conversation), self.options.disconnect_delay);
         let closing = self.lifetime.closing().clone();
         // A task of its own: a service that ends, or panics, leaves a client that is to be told.
@@ -273,7 +274,8 @@ impl<S: Service> Server<S> {
         let Place::Free(seat) = conversation.sit(true) else {
             return StatusCode::INTERNAL_SERVER_ERROR.into_response(); // Not reached: nobody else knows it.
         };
-        self.lifetime.spawn(self.service.serve(Session::new(Arc::clone(&conversation))));
+        let session = Session::new(Arc::clone(&conversation), (self.options.introduce)(&parts.extensions));
+        self.lifetime.spawn(self.service.serve(session));
         let options = ws::Options { max_message: self.options.max_message, ..ws::Options::default() };
         if raw {
             let session = ws::Session { source: Raw::new(seat), receiver: RawIntake::new(conversation), options };

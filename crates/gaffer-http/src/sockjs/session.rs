@@ -7,6 +7,8 @@ use std::{
     task::{Context, Poll},
 };
 
+use axum::http::Extensions;
+
 use super::conversation::{Conversation, SessionOver};
 use crate::ws::{Close, Utf8Bytes};
 
@@ -35,11 +37,17 @@ where
 /// Dropping it closes the session.
 pub struct Session {
     conversation: Arc<Conversation>,
+    extensions: Extensions,
 }
 
 impl Session {
-    pub(super) fn new(conversation: Arc<Conversation>) -> Self {
-        Self { conversation }
+    pub(super) fn new(conversation: Arc<Conversation>, extensions: Extensions) -> Self {
+        Self { conversation, extensions }
+    }
+
+    /// What [`Options::introduce`](super::Options::introduce) has kept of the request that began it.
+    pub fn extensions(&self) -> &Extensions {
+        &self.extensions
     }
 
     /// The next message of the client; `None` once nothing more comes.

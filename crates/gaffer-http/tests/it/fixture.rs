@@ -177,6 +177,33 @@ impl Node {
         Self::read(self.send(request(method, path, body)).await).await
     }
 
+    /// Asks as somebody.
+    pub(crate) async fn call_as(&self, key: Option<&str>, method: &str, path: &str, body: impl Into<Body>) -> Answer {
+        let mut request = request(method, path, body);
+        if let Some(key) = key {
+            request.headers_mut().insert("x-api-key", key.parse().unwrap());
+        }
+        Self::read(self.send(request).await).await
+    }
+
+    /// Asks as somebody, and answers the status only: the answer may have no end.
+    pub(crate) async fn status_as(&self, key: Option<&str>, method: &str, path: &str, body: &str) -> StatusCode {
+        let mut request = request(method, path, body.to_owned());
+        if let Some(key) = key {
+            request.headers_mut().insert("x-api-key", key.parse().unwrap());
+        }
+        self.send(request).await.status
+    }
+
+    /// Asks for a feed as somebody, which must be granted.
+    pub(crate) async fn feed_as(&self, key: &str, path: &str) -> Feed {
+        let request = Request::builder().uri(path).header("X-Api-Key", key);
+        let Opened { status, headers, body, promise } = self.send(request.body(Body::empty()).unwrap()).await;
+        assert_eq!(status, StatusCode::OK, "{path}");
+        let header = |name: &str| headers.get(name).map_or("", |value| value.to_str().unwrap()).to_owned();
+        Feed { content_type: header("content-type"), begins: header("last-event-id"), body, promise }
+    }
+
     /// Asks with headers.
     pub(crate) async fn ask(&self, method: &str, path: &str, headers: &[(&str, &str)]) -> Answer {
         let mut request = Request::builder().method(method.parse::<Method>().unwrap()).uri(path);

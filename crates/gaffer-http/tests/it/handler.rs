@@ -17,7 +17,7 @@ async fn a_node_serves_on_all_its_endpoints_until_its_jobs_are_stopped() {
 
     // It comes before the start, and is answered after.
     let mut early = Wire::connect(public).await;
-    early.send("GET /ping HTTP/1.1\r\nHost: x\r\n\r\n").await;
+    early.send("GET /ping HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
     let manager = Manager::start(ManagerOptions::default(), RealBackend::start).unwrap();
     manager.start_applications(vec![Box::new(handler)]).await.unwrap();
     early.until("\r\n\r\nOK").await;
@@ -26,7 +26,7 @@ async fn a_node_serves_on_all_its_endpoints_until_its_jobs_are_stopped() {
     job.redirect_output = vec!["out".parse().unwrap()];
     manager.load(job.check().unwrap()).await.unwrap();
     let mut feed = Wire::connect(private).await;
-    feed.send("GET /streams/1/out?feed=eventsource HTTP/1.1\r\nHost: x\r\n\r\n").await;
+    feed.send("GET /streams/1/out?feed=eventsource HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
     feed.until("\r\n\r\n").await;
 
     tokio::time::timeout(DEADLINE, manager.stop()).await.expect("nothing is under way");

@@ -37,7 +37,7 @@ async fn a_client_that_dribbles_its_head_is_cut_off() {
 async fn the_head_of_a_second_request_must_be_on_time_too() {
     let server = Fixture::start(header_timeout(LONG)).await;
     let mut wire = server.connect().await;
-    wire.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n").await;
+    wire.send("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
     wire.until("hello").await;
     wire.send("GET / HT").await;
     assert_eq!(wire.rest().await, "");
@@ -47,11 +47,11 @@ async fn the_head_of_a_second_request_must_be_on_time_too() {
 async fn a_kept_connection_has_more_time_than_a_head() {
     let server = Fixture::start(header_timeout(LONG)).await;
     let mut wire = server.connect().await;
-    wire.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n").await;
+    wire.send("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
     wire.until("hello").await;
     // Another's head is overdue meanwhile, so that the time of a head is over.
     assert_eq!(server.connect().await.rest().await, "");
-    wire.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n").await;
+    wire.send("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
     wire.until("hello").await;
 }
 
@@ -60,7 +60,7 @@ async fn a_connection_without_a_request_is_closed_in_the_end() {
     let server = Fixture::start(idle_timeout(SHORT)).await;
     let mut wire = server.connect().await;
     let begun = std::time::Instant::now();
-    wire.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n").await;
+    wire.send("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
     wire.until("hello").await;
     assert_eq!(wire.rest().await, "");
     assert!(begun.elapsed() >= SHORT, "{:?}", begun.elapsed());
@@ -70,14 +70,14 @@ async fn a_connection_without_a_request_is_closed_in_the_end() {
 async fn a_feed_and_a_slow_answer_are_not_idle() {
     let server = Fixture::start(idle_timeout(SHORT)).await;
     let mut fed = server.connect().await;
-    fed.send("GET /feed HTTP/1.1\r\nHost: x\r\n\r\n").await;
+    fed.send("GET /feed HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
     fed.until("\r\n\r\n").await;
     let mut slow = server.connect().await;
-    slow.send("GET /slow HTTP/1.1\r\nHost: x\r\n\r\n").await;
+    slow.send("GET /slow HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
     server.shared.begun.notified().await;
     for _ in 0..2 {
         let mut idle = server.connect().await;
-        idle.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n").await;
+        idle.send("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
         idle.until("hello").await;
         idle.rest().await; // It is closed, and they are not.
     }
@@ -96,12 +96,12 @@ async fn connections_beyond_the_limit_are_told_so_until_there_is_room() {
     let mut kept = Vec::new();
     for _ in 0..2 {
         let mut wire = server.connect().await;
-        wire.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n").await;
+        wire.send("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
         wire.until("hello").await;
         kept.push(wire);
     }
     let mut refused = server.connect().await;
-    refused.send("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5000\r\n\r\n").await;
+    refused.send("POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5000\r\n\r\n").await;
     refused.send(&"x".repeat(5000)).await;
     let answer = refused.rest().await;
     assert!(answer.starts_with("HTTP/1.1 503 Service Unavailable\r\n"), "{answer}");
@@ -117,14 +117,14 @@ async fn connections_beyond_the_limit_are_told_so_until_there_is_room() {
     let begun = std::time::Instant::now();
     loop {
         let mut wire = server.connect().await;
-        wire.send("GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await;
+        wire.send("GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").await;
         let answer = wire.rest().await;
         if answer.ends_with("hello") {
             break;
         }
         assert!(begun.elapsed() < DEADLINE, "{answer}");
     }
-    kept[0].send("GET / HTTP/1.1\r\nHost: x\r\n\r\n").await;
+    kept[0].send("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
     kept[0].until("hello").await;
 }
 
@@ -132,7 +132,7 @@ async fn connections_beyond_the_limit_are_told_so_until_there_is_room() {
 async fn refusals_are_bounded_too() {
     let server = Fixture::start(Limits { max_connections: 1, ..Limits::default() }).await;
     let mut kept = server.connect().await;
-    kept.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n").await;
+    kept.send("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
     kept.until("hello").await;
     let mut refused = Vec::new();
     let begun = std::time::Instant::now();
@@ -166,7 +166,7 @@ async fn what_holds_on_to_a_connection_keeps_its_slot() {
     let server = Server::start(vec![listener], Router::new().route("/", get(take)), Lifetime::new());
     let ask = async || {
         let mut wire = crate::wire::Wire::connect(address).await;
-        wire.send("GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await;
+        wire.send("GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").await;
         wire.rest().await
     };
     assert!(ask().await.ends_with("held"));

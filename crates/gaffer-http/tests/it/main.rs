@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "what goes wrong in a helper fails the test")]
 
+mod access;
 mod authority;
 mod channel;
 mod contract;

@@ -16,7 +16,7 @@ async fn a_connection_serves_one_request_after_the_other() {
     let server = Fixture::start(Limits::default()).await;
     let mut wire = server.connect().await;
     for _ in 0..2 {
-        wire.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n").await;
+        wire.send("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
         let answer = wire.until("hello").await;
         assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
     }
@@ -59,7 +59,7 @@ async fn garbage_is_refused_and_hurts_nobody() {
     assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 431 "), "{answer}");
 
     let mut wire = server.connect().await;
-    wire.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n").await;
+    wire.send("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
     wire.until("hello").await;
 }
 
@@ -67,7 +67,7 @@ async fn garbage_is_refused_and_hurts_nobody() {
 async fn the_head_of_a_feed_is_sent_at_once_and_each_event_is_one_chunk() {
     let server = Fixture::start(Limits::default()).await;
     let mut wire = server.connect().await;
-    wire.send("GET /feed HTTP/1.1\r\nHost: x\r\n\r\n").await;
+    wire.send("GET /feed HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
     let head = wire.until("\r\n\r\n").await.to_lowercase();
     assert!(head.contains("content-type: text/event-stream") && head.contains("transfer-encoding: chunked"), "{head}");
     let feed = server.feed(0);
@@ -82,7 +82,7 @@ async fn the_head_of_a_feed_is_sent_at_once_and_each_event_is_one_chunk() {
 async fn a_client_that_goes_away_frees_its_feed() {
     let server = Fixture::start(Limits::default()).await;
     let mut wire = server.connect().await;
-    wire.send("GET /feed HTTP/1.1\r\nHost: x\r\n\r\n").await;
+    wire.send("GET /feed HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
     wire.until("\r\n\r\n").await;
     let feed = server.feed(0);
     drop(wire);
@@ -93,10 +93,10 @@ async fn a_client_that_goes_away_frees_its_feed() {
 async fn shutdown_ends_feeds_properly_and_waits_for_answers() {
     let server = Fixture::start(Limits::default()).await;
     let mut fed = server.connect().await;
-    fed.send("GET /feed HTTP/1.1\r\nHost: x\r\n\r\n").await;
+    fed.send("GET /feed HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
     fed.until("\r\n\r\n").await;
     let mut slow = server.connect().await;
-    slow.send("GET /slow HTTP/1.1\r\nHost: x\r\n\r\n").await;
+    slow.send("GET /slow HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
     server.shared.begun.notified().await;
     let mute = server.connect().await;
     let address = server.address();
@@ -116,7 +116,7 @@ async fn shutdown_ends_feeds_properly_and_waits_for_answers() {
 async fn shutdown_cuts_what_does_not_end_in_time() {
     let server = Fixture::start(Limits::default()).await;
     let mut slow = server.connect().await;
-    slow.send("GET /slow HTTP/1.1\r\nHost: x\r\n\r\n").await;
+    slow.send("GET /slow HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
     server.shared.begun.notified().await;
     assert_eq!(server.server.shutdown(Duration::from_millis(50)).await, 1);
     assert_eq!(slow.rest().await, "");

@@ -5,7 +5,7 @@ use std::{net::SocketAddr, time::Duration};
 use futures_util::{SinkExt, StreamExt};
 use gaffer_core::{Manager, ManagerOptions, backend::RealBackend};
 use gaffer_http::{
-    HttpHandler,
+    HttpHandler, api,
     serve::{Endpoint, Limits},
 };
 use serde_json::Value;
@@ -29,9 +29,18 @@ impl Listening {
     }
 
     pub(crate) async fn with_limits(limits: Limits) -> Self {
+        Self::of(limits, api::Options::default()).await
+    }
+
+    pub(crate) async fn with_options(options: api::Options) -> Self {
+        Self::of(Limits::default(), options).await
+    }
+
+    async fn of(limits: Limits, options: api::Options) -> Self {
         let endpoint = Endpoint { bind: "127.0.0.1:0".parse().unwrap(), limits, ..Endpoint::default() };
         // At its end most tests still hold clients that do not read.
-        let handler = HttpHandler::bind(&[endpoint]).await.unwrap().with_drain(Duration::from_millis(20));
+        let handler = HttpHandler::bind(&[endpoint]).await.unwrap();
+        let handler = handler.with_drain(Duration::from_millis(20)).with_options(options);
         let address = handler.addresses()[0].tcp().unwrap();
         let manager = Manager::start(ManagerOptions::default(), RealBackend::start).unwrap();
         manager.start_applications(vec![Box::new(handler)]).await.unwrap();
@@ -53,7 +62,19 @@ impl Listening {
 
     /// Asks for a websocket, which may be refused.
     pub(crate) async fn try_open(&self, path: &str) -> Result<(Client, Response), Error> {
-        let request = format!("ws://{}{path}", self.address).into_client_request().unwrap();
+        self.try_open_with(path, &[]).await
+    }
+
+    /// The same, with headers.
+    pub(crate) async fn try_open_with(
+        &self,
+        path: &str,
+        headers: &[(&'static str, &str)],
+    ) -> Result<(Client, Response), Error> {
+        let mut request = format!("ws://{}{path}", self.address).into_client_request().unwrap();
+        for (name, value) in headers {
+            request.headers_mut().insert(*name, value.parse().unwrap());
+        }
         let stream = TcpStream::connect(self.address).await.unwrap();
         let opening = client_async(request, stream);
         let (socket, answer) = tokio::time::timeout(DEADLINE, opening).await.expect("an answer")?;

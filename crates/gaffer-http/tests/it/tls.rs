@@ -20,7 +20,7 @@ use crate::{
     wire::{DEADLINE, Wire},
 };
 
-const GET: &str = "GET / HTTP/1.1\r\nHost: x\r\n\r\n";
+const GET: &str = "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
 
 fn endpoint(tls: TlsFiles, limits: Limits) -> Endpoint {
     Endpoint { bind: "127.0.0.1:0".parse().unwrap(), tls: Some(tls), limits, ..Endpoint::default() }
@@ -44,7 +44,7 @@ fn alert(error: &io::Error) -> Option<AlertDescription> {
 /// What one request over HTTP/1.1 brings.
 async fn ask(server: &Fixture, config: Arc<ClientConfig>) -> io::Result<String> {
     let mut wire = Wire::over(connect(server, config).await?);
-    wire.send("GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await;
+    wire.send("GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").await;
     let mut text = String::new();
     timeout(DEADLINE, wire.stream.read_to_string(&mut text)).await.expect("an end")?;
     Ok(text)
@@ -125,7 +125,7 @@ async fn a_client_certificate_is_demanded() {
     ] {
         let mut wire = Wire::over(connect(&server, authority.client(identity, &[])).await.unwrap());
         // By its own lights it is connected, so that it sends what nobody will read.
-        wire.send(&format!("POST / HTTP/1.1\r\nHost: x\r\n\r\n{}", "x".repeat(30_000))).await;
+        wire.send(&format!("POST / HTTP/1.1\r\nHost: localhost\r\n\r\n{}", "x".repeat(30_000))).await;
         timeout(DEADLINE, wire.stream.get_ref().0.readable()).await.expect("an alert").unwrap();
         // Not even now is it cut off, which it would notice before it reads the alert.
         wire.send(&"x".repeat(10_000)).await;
@@ -187,7 +187,7 @@ async fn certificates_are_read_anew_for_new_connections() {
     let (authority, fresh) = (Authority::new(), Authority::new());
     let server = serve(authority.files(&authority.issue())).await;
     let mut kept = Wire::over(connect(&server, authority.client(None, &[])).await.unwrap());
-    kept.send("GET /feed HTTP/1.1\r\nHost: x\r\n\r\n").await;
+    kept.send("GET /feed HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
     kept.until("\r\n\r\n").await;
 
     // A certificate without its key: nothing changes.

@@ -45,7 +45,7 @@ async fn a_socket_lives_as_long_as_its_server() {
     assert_eq!(server.listening.to_string(), format!("unix:{}", path.display()));
     assert_eq!(mode(&path), 0o600);
     let mut wire = Wire::over(UnixStream::connect(&path).await.unwrap());
-    wire.send("GET /who HTTP/1.1\r\nHost: x\r\n\r\n").await;
+    wire.send("GET /who HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
     let uid = nix::unistd::getuid();
     let expected = format!("local Unix {{ uid: Some({uid}), os_pid: Some({}) }} false", std::process::id());
     wire.until(&expected).await;
@@ -163,10 +163,10 @@ async fn its_limit_is_its_own() {
     let limits = Limits { max_connections: 1, ..Limits::default() };
     let server = Fixture::at(&Endpoint { limits, ..endpoint(&path) }).await;
     let mut kept = Wire::over(UnixStream::connect(&path).await.unwrap());
-    kept.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n").await;
+    kept.send("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
     kept.until("hello").await;
     let mut refused = Wire::over(UnixStream::connect(&path).await.unwrap());
-    refused.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n").await;
+    refused.send("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
     assert!(refused.rest().await.starts_with("HTTP/1.1 503 "));
     server.stop().await;
 }

@@ -281,7 +281,11 @@ async fn a_client_that_vanishes_is_noticed_at_the_next_heartbeat() {
         let mut client = Wire::connect(address).await;
         // A next request that waits keeps the server from reading on, and so from seeing the end of the connection: only a
         // write can tell that nobody is there.
-        client.send(&format!("GET {path} HTTP/1.1\r\nHost: x\r\n\r\nGET /ping HTTP/1.1\r\nHost: x\r\n\r\n")).await;
+        client
+            .send(&format!(
+                "GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\nGET /ping HTTP/1.1\r\nHost: localhost\r\n\r\n"
+            ))
+            .await;
         client.until("\r\n\r\n").await;
         clients.push(client);
     }

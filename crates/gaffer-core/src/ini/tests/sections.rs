@@ -9,6 +9,16 @@ use crate::{
 };
 
 #[test]
+fn log_ins_are_good_for_as_long_as_is_said() {
+    assert_eq!(good("").session_lifetime, None);
+    assert_eq!(good("[auth]\nSession_Lifetime = 43200\n").session_lifetime, Some(Duration::from_secs(43_200)));
+    bad_each(&[(
+        "[auth]\nsession_lifetime = 0",
+        "gaffer.ini:2: [auth] session_lifetime: must be a number of seconds from 1 to a year, for example 43200, but is `0`",
+    )]);
+}
+
+#[test]
 fn every_key_of_the_node_is_read() {
     let config = good(
         "[gaffer]\nhttp_endpoints = b, a\nplugins_dir = ~/p q\nbind = 0.0.0.0:1\nbroadcast_address = https://x:5\n\
@@ -251,10 +261,10 @@ fn what_has_not_landed_is_accepted_with_a_warning() {
         ),
         "gaffer.ini:1: [ssl] is known but not supported yet; it has no effect\n\
          gaffer.ini:4: [lookup_ssl] is known but not supported yet; it has no effect\n\
-         gaffer.ini:6: [auth] is known but not supported yet; it has no effect\n\
+         gaffer.ini:7: [auth] auth_backend: has no effect: keys and users are kept in the state folder, which `[gaffer] state_dir` names\n\
+         gaffer.ini:8: [auth] keys_dbname: has no effect: keys and users are kept in the state folder, which `[gaffer] state_dir` names\n\
          gaffer.ini:10: [gaffer] daemonize: is known but not supported yet; it has no effect\n\
          gaffer.ini:11: [gaffer] lookupd_address_1: is known but not supported yet; it has no effect\n\
-         gaffer.ini:12: [gaffer] require_key: is known but not supported yet; it has no effect\n\
          gaffer.ini:13: [webhooks] is known but not supported yet; it has no effect\n\
          gaffer.ini:15: [plugin:p] is known but not supported yet; it has no effect"
     );

@@ -4,16 +4,22 @@ use axum::http::StatusCode;
 use bytes::Bytes;
 use futures_util::future::{BoxFuture, FutureExt, poll_immediate};
 use gaffer_core::{
-    JobConfig, JobName, ManagerError, ProcessId,
+    JobConfig, JobName, Manager, ManagerError, ProcessId,
+    access::Right,
     api::channel::Command as Request,
     names::{SessionId, Signal, StreamLabel},
     supervisor::{OneOff, Scale},
 };
-use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::arguments::Arguments;
-use crate::api::{Api, ApiError, form::Commit, job};
+use crate::api::{
+    Api, ApiError,
+    access::{Caller, Object, discretion, readable_jobs, readable_pids, readable_sessions},
+    answer::value,
+    form::Commit,
+    job,
+};
 
 /// A command that reads.
 #[derive(Debug)]
@@ -132,17 +138,75 @@ impl Command {
         })
     }
 
-    /// Carries it out, up to where it would wait for a process.
-    pub(super) async fn run(self, api: &Api) -> Result<Progress, ApiError> {
-        let manager = &api.manager;
+    /// What it is called.
+    pub(super) fn name(&self) -> &'static str {
+        match self {
+            Self::Sessions => "sessions",
+            Self::Jobs(_) => "jobs",
+            Self::Pids(_) => "pids",
+            Self::Load(_) => "load",
+            Self::Update(_) => "update",
+            Self::Unload(_) => "unload",
+            Self::Reload(_) => "reload",
+            Self::StartJob(_) => "start_job",
+            Self::StopJob(_) => "stop_job",
+            Self::RestartJob(_) => "restart_job",
+            Self::StopAll(_) => "stopall",
+            Self::Scale(..) => "scale",
+            Self::Info(_) => "info",
+            Self::Stats(_) => "stats",
+            Self::KillAll(..) => "killall",
+            Self::Commit(..) => "commit",
+            Self::ProcessInfo(_) => "process_info",
+            Self::ProcessStats(_) => "process_stats",
+            Self::StopProcess(_) => "stop_process",
+            Self::Kill(..) => "kill",
+            Self::Send { .. } => "send",
+        }
+    }
+
+    /// What a caller must be permitted to have it carried out; `None` for what anybody may who is known, as it is sifted.
+    fn needs(&self) -> Option<(Right, Object)> {
+        let job = |right, job: &JobName| Some((right, Object::Job(job.clone())));
+        let session = |right, session: &SessionId| Some((right, Object::Session(session.clone())));
+        let process = |right, pid: &ProcessId| Some((right, Object::Process(*pid)));
+        // No `_` arm: a new command must say.
+        match self {
+            Self::Sessions | Self::Jobs(None) | Self::Pids(None) => None,
+            Self::Jobs(Some(name)) => session(Right::Read, name),
+            Self::Pids(Some((name, _))) => job(Right::Read, name),
+            Self::Load(config) => session(Right::Manage, config.name().session()),
+            Self::Update(config) => job(Right::Manage, config.name()),
+            Self::Unload(name)
+            | Self::Reload(name)
+            | Self::StartJob(name)
+            | Self::StopJob(name)
+            | Self::RestartJob(name)
+            | Self::StopAll(name)
+            | Self::Scale(name, _)
+            | Self::KillAll(name, _) => job(Right::Manage, name),
+            Self::Info(name) | Self::Stats(name) => job(Right::Read, name),
+            Self::Commit(name, _) => session(Right::Manage, name.session()),
+            Self::ProcessInfo(pid) | Self::ProcessStats(pid) => process(Right::Read, pid),
+            Self::StopProcess(pid) | Self::Kill(pid, _) => process(Right::Manage, pid),
+            Self::Send { pid, .. } => process(Right::Write, pid),
+        }
+    }
+
+    /// Carries it out for who may, up to where it would wait for a process.
+    pub(super) async fn run(self, api: &Api, caller: &Caller) -> Result<Progress, ApiError> {
+        let manager = &match self.needs() {
+            Some((right, object)) => api.manager.open(caller, right, &object).await?,
+            None => api.manager.open_to_all().clone(),
+        };
         let result = match self {
-            Self::Send { pid, data, stream } => return send(api, pid, data, stream).await,
-            Self::Sessions => json!({"sessions": manager.sessions().await?}),
-            Self::Jobs(None) => json!({"jobs": manager.jobs(None).await?}),
+            Self::Send { pid, data, stream } => return send(api, manager, pid, data, stream).await,
+            Self::Sessions => json!({"sessions": readable_sessions(manager, caller).await?}),
+            Self::Jobs(None) => json!({"jobs": readable_jobs(manager, caller, None).await?}),
             Self::Jobs(Some(session)) => {
-                json!({"sessionid": session, "jobs": manager.jobs(Some(&session)).await?})
+                json!({"sessionid": session, "jobs": readable_jobs(manager, caller, Some(&session)).await?})
             }
-            Self::Pids(None) => json!({"pids": manager.pids(None).await?}),
+            Self::Pids(None) => json!({"pids": readable_pids(manager, caller).await?}),
             Self::Pids(Some((job, given))) => json!({"sessionid": given, "pids": manager.pids(Some(&job)).await?}),
             Self::Load(config) => ok(manager.load(config)).await?,
             Self::Update(config) => {
@@ -156,11 +220,15 @@ impl Command {
             Self::RestartJob(job) => ok(manager.restart_job(&job)).await?,
             Self::StopAll(job) => ok(manager.stopall(&job)).await?,
             Self::Scale(job, scale) => json!({"numprocesses": manager.scale(&job, scale).await?}),
-            Self::Info(job) => json!({"info": value(&job::look(manager, &job).await?)}),
+            Self::Info(job) => json!({"info": value(&job::look(manager, caller, &job).await?)}),
             Self::Stats(job) => json!({"stats": value(&manager.stats(&job).await?)}),
             Self::KillAll(job, signal) => ok(manager.killall(&job, signal)).await?,
             Self::Commit(job, once) => json!({"ok": true, "pid": manager.commit(&job, once).await?}),
-            Self::ProcessInfo(pid) => json!({"info": value(&manager.process(pid).await?)}),
+            Self::ProcessInfo(pid) => {
+                let process = manager.process(pid).await?;
+                let told = discretion::told(caller, &process.name, value(&process), discretion::hide_process);
+                json!({"info": told})
+            }
             Self::ProcessStats(pid) => json!({"stats": value(&manager.process_stats(pid).await?)}),
             Self::StopProcess(pid) => ok(manager.stop_process(pid)).await?,
             Self::Kill(pid, signal) => ok(manager.kill(pid, signal)).await?,
@@ -190,16 +258,17 @@ async fn ok(done: impl Future<Output = Result<(), ManagerError>>) -> Result<Valu
     Ok(json!({"ok": true}))
 }
 
-fn value(told: &impl Serialize) -> Value {
-    // Serialising fails only for types that no answer has, such as maps with keys that are no strings.
-    serde_json::to_value(told).unwrap_or_default()
-}
-
 /// Hands data to a process. When this resolves they have their place among what others send, and are written even if the process
 /// reads only later.
-async fn send(api: &Api, pid: ProcessId, data: Bytes, stream: Option<StreamLabel>) -> Result<Progress, ApiError> {
+async fn send(
+    api: &Api,
+    manager: &Manager,
+    pid: ProcessId,
+    data: Bytes,
+    stream: Option<StreamLabel>,
+) -> Result<Progress, ApiError> {
     let waiting = api.waiting_input.take(data.len())?;
-    let input = api.manager.input(pid, stream.as_ref()).await.map_err(|error| match error {
+    let input = manager.input(pid, stream.as_ref()).await.map_err(|error| match error {
         ManagerError::NotWritable { .. } => ApiError::new(StatusCode::NOT_FOUND, "stream_not_found", error),
         ManagerError::Refused(_)
         | ManagerError::NotRedirected(_)

@@ -24,14 +24,19 @@ use tracing::debug;
 
 use super::{
     command::{self, Command, Progress},
+    door::Door,
     opening::{self, Wanted},
     source::{Said, Source},
     topics::{MOST, Topics},
 };
 use crate::{
-    api::{Api, ApiError},
+    api::{
+        Api, ApiError,
+        access::{Caller, Visitor, audit},
+        websocket,
+    },
     sockjs::Session,
-    ws::Utf8Bytes,
+    ws::{Close, Utf8Bytes},
 };
 
 /// Answers that may wait for a client to take them; then it is not listened to.
@@ -51,12 +56,15 @@ enum Step {
     Opened(String, Result<(Box<Source>, SubscriptionStart), ApiError>),
     /// It waits for a process, and holds up nobody.
     Sending(Value, BoxFuture<'static, command::Outcome>),
+    /// It has shown a key, of this caller.
+    Shown(Result<Caller, ApiError>),
 }
 
 /// One client: what it says is done in order, and what there is to say is sent as there is room.
 pub(super) struct Dialogue {
     api: Api,
     session: Session,
+    door: Door,
     topics: Topics,
     /// What is done at the moment.
     step: Option<BoxFuture<'static, Step>>,
@@ -68,9 +76,11 @@ pub(super) struct Dialogue {
 
 impl Dialogue {
     pub(super) fn new(api: Api, session: Session) -> Self {
+        let door = Door::new(api.doorkeeper.clone(), Visitor::of(session.extensions()));
         Self {
             api,
             session,
+            door,
             topics: Topics::default(),
             step: None,
             sending: FuturesUnordered::new(),
@@ -79,23 +89,37 @@ impl Dialogue {
         }
     }
 
-    /// Speaks until the client is gone; then does what it had said last.
+    /// Speaks until the client is gone; then does what it had said last. A client that may not be here is told so, and no more.
     pub(super) async fn hold(mut self) {
         loop {
-            let Self { session, topics, step, sending, answers, .. } = &mut self;
+            let Self { session, door, topics, step, sending, answers, .. } = &mut self;
             let listens = step.is_none() && answers.texts.len() < ANSWERS;
-            tokio::select! {
+            let heard = tokio::select! {
+                biased;
+                () = door.end() => door.caller().map(drop),
                 done = doing(step) => self.done(done),
-                Some(reply) = sending.next() => self.answer(&reply),
+                Some(reply) = sending.next() => {
+                    self.answer(&reply);
+                    Ok(())
+                }
                 message = session.recv(), if listens => match message {
                     Some(message) => self.hear(&message),
                     None => break,
                 },
                 said = next(session, answers, topics) => match said {
-                    Some(Next::Answer(text)) => drop(self.session.push(text)), // If it is over, the next turn says so.
-                    Some(Next::Said(topic, said)) => self.tell(&topic, said),
+                    Some(Next::Answer(text)) => {
+                        let _over = self.session.push(text); // If it is, the next turn says so.
+                        Ok(())
+                    }
+                    Some(Next::Said(topic, said)) => {
+                        self.tell(&topic, said);
+                        Ok(())
+                    }
                     None => break,
                 },
+            };
+            if let Err(error) = heard {
+                return self.refuse(&error);
             }
         }
         let closing = self.api.lifetime.closing().clone();
@@ -105,6 +129,20 @@ impl Dialogue {
         }
     }
 
+    /// Tells a client that it may not be here.
+    fn refuse(self, error: &ApiError) {
+        audit::refused_message(self.door.caller().ok().as_ref(), "/channel", error);
+        let data = Misunderstanding {
+            error: "AUTH_REQUIRED".to_owned(),
+            reason: error.code().to_owned(),
+            errno: error.status().as_u16(),
+            detail: error.reason().to_owned(),
+        };
+        let _over = self.session.push(Reply::Invalid { data }.to_text());
+        let Close { code, reason } = websocket::close(error);
+        self.session.close(code, reason);
+    }
+
     /// Does what is left when nobody hears of it.
     async fn finish(&mut self) {
         self.topics = Topics::default();
@@ -112,10 +150,13 @@ impl Dialogue {
             self.answers = Answers::default();
             if self.step.is_some() {
                 let done = doing(&mut self.step).await;
-                self.done(done);
+                if self.done(done).is_err() {
+                    return;
+                }
             }
             match self.session.recv().await {
-                Some(message) => self.hear(&message),
+                Some(message) if self.hear(&message).is_err() => return,
+                Some(_) => {}
                 None => break,
             }
         }
@@ -126,16 +167,28 @@ impl Dialogue {
         self.answers.texts.push_back(reply.to_text().into());
     }
 
-    /// Does what a client says, or begins to.
-    fn hear(&mut self, message: &str) {
+    /// Does what a client says, or begins to. An error if it may not be here.
+    fn hear(&mut self, message: &str) -> Result<(), ApiError> {
         if message.is_empty() {
-            return;
+            return Ok(());
         }
-        match Request::read(message) {
+        let request = Request::read(message);
+        match request {
+            Ok(Request::Nop) => return Ok(()),
+            Ok(Request::Auth(key)) => {
+                // Who is known stays who it is; where no keys are required, everybody is.
+                if self.door.is_closed() {
+                    self.step = Some(self.door.show(&key).map(Step::Shown).boxed());
+                }
+                return Ok(());
+            }
+            Ok(Request::Subscribe(_) | Request::Unsubscribe { .. } | Request::Command(_)) | Err(_) => {}
+        }
+        let caller = self.door.caller()?;
+        match request {
             Err(invalid) => self.answer(&misunderstood(invalid)),
-            // There are no keys: whoever can connect may do everything.
             Ok(Request::Nop | Request::Auth(_)) => {}
-            Ok(Request::Subscribe(wanted)) => self.subscribe(wanted),
+            Ok(Request::Subscribe(wanted)) => self.subscribe(caller, wanted),
             Ok(Request::Unsubscribe { topic }) => {
                 self.topics.remove(&topic);
                 self.answer(&Reply::Subscribed { topic, start: SubscriptionStart::default() });
@@ -145,15 +198,16 @@ impl Dialogue {
                 match Command::read(request) {
                     Ok(command) => {
                         let (api, has_room) = (self.api.clone(), self.sending.len() < SENDING);
-                        self.step = Some(carry_out(api, identity, command, has_room).boxed());
+                        self.step = Some(carry_out(api, caller, identity, command, has_room).boxed());
                     }
                     Err(error) => self.answer(&answered(identity, Err(error))),
                 }
             }
         }
+        Ok(())
     }
 
-    fn subscribe(&mut self, wanted: Subscribe) {
+    fn subscribe(&mut self, caller: Caller, wanted: Subscribe) {
         let (manager, topic) = (self.api.manager.clone(), wanted.topic.clone());
         let wanted = match Wanted::read(wanted, manager.node()) {
             Ok(wanted) => wanted,
@@ -171,14 +225,19 @@ impl Dialogue {
         let turns = Arc::clone(&self.turns);
         let opening = async move {
             let topic = wanted.text.clone();
-            let opened = opening::open(&manager, wanted, &turns).await;
+            let opened = opening::open(&manager, &caller, wanted, &turns).await;
+            if let Err(error) = &opened {
+                audit::refused_message(Some(&caller), &topic, error);
+            }
             Step::Opened(topic, opened.map(|(source, start)| (Box::new(source), start)))
         };
         self.step = Some(opening.boxed());
     }
 
-    fn done(&mut self, step: Step) {
+    /// Takes in what was done. An error if the client may not be here.
+    fn done(&mut self, step: Step) -> Result<(), ApiError> {
         match step {
+            Step::Shown(caller) => return self.door.shown(caller),
             Step::Answered(reply) => self.answer(&reply),
             Step::Opened(topic, Ok((source, start))) => {
                 self.topics.add(&topic, *source);
@@ -190,6 +249,7 @@ impl Dialogue {
                 self.sending.push(sending.map(|outcome| answered(identity, outcome)).boxed());
             }
         }
+        Ok(())
     }
 
     /// Passes on what a topic has to say.
@@ -270,16 +330,20 @@ async fn next(session: &Session, answers: &mut Answers, topics: &mut Topics) -> 
     .await
 }
 
-async fn carry_out(api: Api, identity: Value, command: Command, has_room: bool) -> Step {
+async fn carry_out(api: Api, caller: Caller, identity: Value, command: Command, has_room: bool) -> Step {
     if let (Command::Send { .. }, false) = (&command, has_room) {
         let reason = format!("{SENDING} messages of this connection wait for processes that do not read");
         let error = ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "input_waits", reason);
         return Step::Answered(answered(identity, Err(error)));
     }
-    match command.run(&api).await {
+    let name = command.name();
+    match command.run(&api, &caller).await {
         Ok(Progress::Done(result)) => Step::Answered(answered(identity, Ok(result))),
         Ok(Progress::Waiting(sending)) => Step::Sending(identity, sending),
-        Err(error) => Step::Answered(answered(identity, Err(error))),
+        Err(error) => {
+            audit::refused_message(Some(&caller), name, &error);
+            Step::Answered(answered(identity, Err(error)))
+        }
     }
 }
 

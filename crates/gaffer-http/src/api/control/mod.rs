@@ -2,6 +2,7 @@
 //!
 //! | part | knows |
 //! | --- | --- |
+//! | `door` | whether a client is known, and for how long |
 //! | `dialogue` | one client: what it says is done in order, and what there is to say is sent as there is room |
 //! | `topics` | to what it is subscribed |
 //! | `source` | what a topic has to say, as text |
@@ -14,19 +15,20 @@ mod arguments;
 mod command;
 mod description;
 mod dialogue;
+mod door;
 mod opening;
 mod source;
 mod topics;
 
 use axum::{
     Router,
-    http::StatusCode,
+    http::{Extensions, StatusCode},
     response::{IntoResponse, Response},
 };
 
 pub(super) use self::description::describe;
 use self::dialogue::Dialogue;
-use super::{Api, ApiError, Origins};
+use super::{Api, ApiError, Origins, access::Visitor};
 use crate::sockjs::{self, Session};
 
 /// Where the page in a frame has the client of SockJS from: a site plugin, as code from elsewhere would be let in here.
@@ -36,8 +38,15 @@ const SOCKJS_CLIENT: &str = "/_plugin/sockjs/sockjs.min.js";
 pub(super) fn routes(api: Api, origins: Origins) -> Router {
     let lifetime = api.lifetime.clone();
     let client_url = SOCKJS_CLIENT.to_owned();
-    let options = sockjs::Options { origins, client_url, refuse, ..sockjs::Options::default() };
+    let options = sockjs::Options { origins, client_url, refuse, introduce, ..sockjs::Options::default() };
     sockjs::router("/channel", move |session: Session| Dialogue::new(api.clone(), session).hold(), options, lifetime)
+}
+
+/// A session knows who opened it.
+fn introduce(extensions: &Extensions) -> Extensions {
+    let mut known = Extensions::new();
+    known.insert(Visitor::of(extensions));
+    known
 }
 
 /// Refusals in the one form of errors.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::http::StatusCode;
 use gaffer_core::{
     JobName, Manager, ManagerError, ProcessId,
+    access::Right,
     api::channel::{InvalidTopic, Subscribe, SubscriptionStart, Topic},
     events::{EventKind, EventStart, EventSubscription, Pattern},
     names::StreamLabel,
@@ -17,7 +18,12 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::source::{About, OutputSource, Source};
 use crate::{
-    api::{ApiError, stats::unknown_process},
+    api::{
+        ApiError,
+        access::{Caller, Guarded, Object},
+        stats::unknown_process,
+        watch,
+    },
     feed::{FeedId, Utf8Splitter},
 };
 
@@ -51,11 +57,14 @@ impl Wanted {
 
 /// Subscribes to a topic. Waits for its turn if it is to look back: `turns` are given back when all of the past is told.
 pub(super) async fn open(
-    manager: &Manager,
+    guarded: &Guarded,
+    caller: &Caller,
     wanted: Wanted,
     turns: &Arc<Semaphore>,
 ) -> Result<(Source, SubscriptionStart), ApiError> {
     let Wanted { text, topic, beginning } = wanted;
+    let manager = &granted(guarded, caller, &topic).await?;
+    let sifts = (!caller.reads_everything()).then(|| caller.clone());
     // It is never closed.
     let turn = if beginning.looks_back() { turns.clone().acquire_owned().await.ok() } else { None };
     let mut start = SubscriptionStart { run: Some(manager.node().to_owned()), ..SubscriptionStart::default() };
@@ -69,7 +78,26 @@ pub(super) async fn open(
         Topic::Stats(target) => stats(manager, target).await?,
         Topic::Stream { pid, label } => output(manager, pid, label.as_ref(), &beginning, &mut start).await?,
     };
-    Ok((Source::new(&text, manager.node().into(), about), start))
+    Ok((Source::new(&text, manager.node().into(), about, sifts), start))
+}
+
+/// The manager, for who may be told of this. What is of many is sifted as it comes.
+async fn granted(guarded: &Guarded, caller: &Caller, topic: &Topic) -> Result<Manager, ApiError> {
+    // No `_` arm: a new topic must say.
+    let object = match topic {
+        Topic::Events(pattern) => {
+            watch::check(guarded.open_to_all(), caller, pattern).await?;
+            return Ok(guarded.open_to_all().clone());
+        }
+        Topic::Process(pid) => {
+            watch::check(guarded.open_to_all(), caller, &Pattern::Process(*pid, None)).await?;
+            return Ok(guarded.open_to_all().clone());
+        }
+        Topic::Stats(Target::All) => return Ok(guarded.open_to_all().clone()),
+        Topic::Job(job) | Topic::Stats(Target::Job(job)) => Object::Job(job.clone()),
+        Topic::Stats(Target::Process(pid)) | Topic::Stream { pid, .. } => Object::Process(*pid),
+    };
+    guarded.open(caller, Right::Read, &object).await
 }
 
 /// The process that a topic is about.

@@ -18,7 +18,7 @@ use gaffer_core::{
 
 use tokio::sync::OwnedSemaphorePermit;
 
-use crate::{feed::Utf8Splitter, ws::Utf8Bytes};
+use crate::{api::access::Caller, feed::Utf8Splitter, ws::Utf8Bytes};
 
 /// Something that a topic has to say.
 #[derive(Debug)]
@@ -41,6 +41,8 @@ pub(super) struct Source {
     about: Option<About>,
     /// Whether that was said.
     is_over: bool,
+    /// For whom it is, if that is not everything.
+    sifts: Option<Caller>,
     /// What is to be said before anything else.
     waiting: VecDeque<Said>,
 }
@@ -75,8 +77,14 @@ pub(super) struct OutputSource {
 }
 
 impl Source {
-    pub(super) fn new(topic: &str, run: Arc<str>, about: About) -> Self {
-        Self { topic_json: json_string(topic), run, about: Some(about), is_over: false, waiting: VecDeque::new() }
+    pub(super) fn new(topic: &str, run: Arc<str>, about: About, sifts: Option<Caller>) -> Self {
+        let topic_json = json_string(topic);
+        Self { topic_json, run, about: Some(about), is_over: false, sifts, waiting: VecDeque::new() }
+    }
+
+    /// Whether it is to be told what is of this job.
+    fn tells_of(&self, job: &JobName) -> bool {
+        self.sifts.as_ref().is_none_or(|caller| caller.reads(job))
     }
 
     fn event(&self, told: &Notification) -> Utf8Bytes {
@@ -118,7 +126,7 @@ impl Source {
                 }
                 match delivery {
                     Poll::Ready(Some(Delivery::Item(told))) => Poll::Ready(Turn {
-                        said: Some(Said::Message(self.event(&told))),
+                        said: self.tells_of(&told.event().job).then(|| Said::Message(self.event(&told))),
                         is_over: exit.is_some() && told.event().kind == EventKind::Exit,
                     }),
                     Poll::Ready(Some(Delivery::Lagged(lost))) => Poll::Ready(Turn::of(Said::Lagged(lost))),
@@ -133,7 +141,10 @@ impl Source {
                     Poll::Ready(Turn::OVER)
                 } else {
                     updates.poll_recv(cx).map(|delivery| match delivery {
-                        Some(Delivery::Item(update)) => Turn::of(Said::Message(self.stats(&update))),
+                        Some(Delivery::Item(update)) => {
+                            let said = self.tells_of(&update.job).then(|| Said::Message(self.stats(&update)));
+                            Turn { said, is_over: false }
+                        }
                         Some(Delivery::Lagged(lost)) => Turn::of(Said::Lagged(lost)),
                         None => Turn::OVER,
                     })

@@ -186,7 +186,7 @@ async fn sessions_that_are_abandoned_in_any_way_leave_nothing() {
             // The head of the answer is not even read.
             2 => {
                 let mut wire = site.connect().await;
-                wire.send(&format!("GET {session}/eventsource HTTP/1.1\r\nHost: x\r\n\r\n")).await;
+                wire.send(&format!("GET {session}/eventsource HTTP/1.1\r\nHost: localhost\r\n\r\n")).await;
                 wire.until("200 OK").await;
             }
             3 => {
@@ -197,7 +197,8 @@ async fn sessions_that_are_abandoned_in_any_way_leave_nothing() {
                 assert_eq!(site.poll(&session).await, "o\n");
                 // It says that it says more, and does not.
                 let mut wire = site.connect().await;
-                let head = format!("POST {session}/xhr_send HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n[");
+                let head =
+                    format!("POST {session}/xhr_send HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n[");
                 wire.send(&head).await;
                 half_asked.push(wire);
             }

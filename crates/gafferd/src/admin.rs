@@ -1,0 +1,94 @@
+//! What is done with keys and users without a node: whoever may write the state file may do everything.
+
+use std::{
+    io::{self, BufRead, IsTerminal, Write},
+    process::ExitCode,
+};
+
+use anyhow::{Context, bail};
+use gaffer_state::{AccessError, PasswordHash};
+use tokio::runtime;
+
+use crate::{args::Args, settings::Settings};
+
+/// What is to be done instead of running a node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Errand {
+    CreateAdmin,
+    ListAdmins,
+}
+
+impl Errand {
+    /// What the command line asks for.
+    pub(crate) fn of(args: &Args) -> Option<Self> {
+        if args.create_admin_user {
+            return Some(Self::CreateAdmin);
+        }
+        args.list_admins.then_some(Self::ListAdmins)
+    }
+}
+
+/// Does it.
+pub(crate) fn run(args: &Args, errand: Errand) -> anyhow::Result<ExitCode> {
+    let state = Settings::read(args)?.state;
+    let runtime = runtime::Builder::new_current_thread().build().context("cannot start the runtime")?;
+    match errand {
+        Errand::CreateAdmin => {
+            let name = args.username.clone().map_or_else(ask_name, Ok)?;
+            let password = args.password.clone().map_or_else(ask_password, Ok)?;
+            let key = runtime.block_on(async { Ok(state.open_beside().await?.create_admin(&name, password).await) });
+            match key.map_err(|error: anyhow::Error| error)? {
+                Ok(key) => say(&format!("User '{name}' created.\nAPI Key: {}", key.as_str()))?,
+                Err(AccessError::UserExists(_)) => {
+                    bail!("username '{name}' already exists. Please choose another")
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Errand::ListAdmins => {
+            let admins = runtime.block_on(state.open_beside())?.admins();
+            for (name, key) in admins {
+                say(&format!("{name} - {key}"))?;
+            }
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn say(text: &str) -> anyhow::Result<()> {
+    writeln!(io::stdout(), "{text}").context("cannot write to stdout")
+}
+
+fn ask_name() -> anyhow::Result<String> {
+    if io::stdin().is_terminal() {
+        let mut stderr = io::stderr();
+        write!(stderr, "username: ").and_then(|()| stderr.flush()).context("cannot ask for a name")?;
+    }
+    line_of_stdin("a name; give --username")
+}
+
+/// Asks twice, unseen; or takes a line of stdin, where that is no terminal.
+fn ask_password() -> anyhow::Result<String> {
+    if !io::stdin().is_terminal() {
+        return line_of_stdin("a password; give --password, or a line of stdin");
+    }
+    let ask = |prompt| rpassword::prompt_password(prompt).context("cannot ask for a password");
+    let password = ask("password: ")?;
+    if password.is_empty() || password.len() > PasswordHash::MAX_PASSWORD {
+        bail!("a password must be 1 to {} bytes", PasswordHash::MAX_PASSWORD);
+    }
+    if ask("password again: ")? != password {
+        bail!("the passwords differ; nothing was done");
+    }
+    Ok(password)
+}
+
+fn line_of_stdin(wanted: &str) -> anyhow::Result<String> {
+    let mut line = String::new();
+    io::stdin().lock().read_line(&mut line).context("cannot read stdin")?;
+    let line = line.trim_end_matches(['\r', '\n']);
+    if line.is_empty() {
+        bail!("there must be {wanted}");
+    }
+    Ok(line.to_owned())
+}
