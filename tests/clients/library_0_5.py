@@ -9,6 +9,8 @@ import time
 
 import pyuv
 from gaffer.httpclient import GafferConflict, GafferNotFound, Server
+from gaffer.httpclient.keys import Keys
+from gaffer.httpclient.users import Users
 from gaffer.message import decode_frame
 from gaffer.process import ProcessConfig
 
@@ -287,6 +289,82 @@ def control(server):
     for text in ("mem_info1", "mem_info2", "ctime"):
         assert stat[text], stat
     assert refused == ["STREAM:99999"], refused
+
+
+def keys(server, key, user, password):
+    """Job web of session shop runs `cat`; nothing may be done without a key."""
+    refused_status(401, server.jobs)
+    keyed = Server(server.uri, loop=server.loop, api_key=key)
+    assert keyed.jobs() == ["shop.web"]
+    refused_status(403, Server(server.uri, loop=server.loop, api_key="0" * 32).jobs)
+
+    session = server.authenticate(user, password)
+    assert server.api_key == session and server.jobs() == ["shop.web"]
+
+    all_keys = Keys(keyed)
+    assert key[:12] in all_keys.all_keys()
+    made = all_keys.create_key({"read": ["shop"]}, label="till")
+    assert all_keys.has_key(made)  # Of what is not there it says so, too.
+    told = all_keys.get_key(made)
+    assert (told["label"], told["permissions"]["read"]) == ("till", ["shop"]), told
+    reader = Server(server.uri, loop=server.loop, api_key=made)
+    assert reader.get_job("shop.web").active
+    refused_status(403, reader.get_job("shop.web").stop)
+
+    users = Users(keyed)
+    users.create_user("bob", "p", key=made, extra={"mail": "bob@example"})
+    assert users.has_user("bob")
+    told = users.get_user("bob")
+    assert (told["key"], told["mail"], told["user_type"]) == (made[:12], "bob@example", 1), told
+    users.set_password("bob", "q")
+    users.set_key("bob", None)
+    users.update_user("bob", "r", key=made)
+    assert Server(server.uri, loop=server.loop).authenticate("bob", "r")
+    assert sorted(users.all_users()) == ["bob", user]
+    users.delete_user("bob")
+
+    # What is watched, commanded and talked to over websockets, with the key as their first message.
+    socket = reader.socket()
+    socket.start()
+    allowed = socket.send_command("info", "shop.web")
+    denied = socket.send_command("stop_job", "shop.web")
+    heard, said = [], []
+    stats = socket.subscribe("STATS:shop.web")
+    stats.bind_all(lambda event, message: heard.append(message))
+    pid = keyed.get_job("shop.web").pids[0]
+    channel = keyed.get_process(pid).socket(stream="out")
+    channel.start()
+    channel.start_read(lambda channel, data: said.append(data))
+    channel.write("hello\n")
+    ended = []
+
+    def look(timer):
+        is_over = allowed.done() and denied.done() and heard and "".join(map(str, said)).count("hello")
+        if is_over or time.time() - begun > DEADLINE:
+            ended.append(bool(is_over))
+            channel.close()
+            socket.close()
+            timer.close()
+
+    begun = time.time()
+    timer = pyuv.Timer(server.loop)
+    timer.start(look, 0.05, 0.05)
+    server.loop.run()
+    assert ended == [True], (allowed.result(), denied.error(), heard, said)
+    assert allowed.result()["info"]["name"] == "shop.web"
+    assert denied.error()["errno"] == 403, denied.error()
+    all_keys.delete_key(made)
+    refused_status(403, reader.jobs)
+
+
+def refused_status(status, call):
+    """The call must fail so."""
+    try:
+        call()
+    except Exception as error:
+        assert str(status) in repr(error) or type(error).__name__ == {401: "GafferUnauthorized", 403: "GafferForbidden"}[status], repr(error)
+    else:
+        raise AssertionError("%r was not refused" % call)
 
 
 def main():

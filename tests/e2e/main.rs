@@ -5,6 +5,7 @@
 
 #![expect(clippy::unwrap_used, reason = "whatever goes wrong fails the test")]
 
+mod access;
 mod browser;
 mod channel;
 mod command_line;

@@ -1,6 +1,6 @@
 //! The program and the library of gaffer 0.5.2, as they come from PyPI, against our gafferd.
 //!
-//! Left out is what needs more than this node has so far: `login`, `key…` and `user…` need keys; `lookup…` needs a lookupd.
+//! What needs keys is in `access`. Left out is what needs more than this node has so far: `lookup…` needs a lookupd.
 //! And what cannot work for reasons of its own:
 //! `ps:start` and `ps:stop` without names ask about one application and act on all; `ps:kill app.job` sends the application
 //! twice in the job's name; `unload --no-input` and `reload --no-input` act on jobs of every session as if they were the

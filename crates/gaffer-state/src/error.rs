@@ -129,7 +129,7 @@ pub enum StateError {
 }
 
 fn holder(os_pid: Option<u32>) -> String {
-    os_pid.map(|os_pid| format!(", process {os_pid}")).unwrap_or_default()
+    os_pid.map(|os_pid| format!(" (os_pid {os_pid})")).unwrap_or_default()
 }
 
 impl StateError {

@@ -155,7 +155,7 @@ mod tests {
         let error = StateFolder::lock(root.path()).unwrap_err();
         assert!(matches!(&error, StateError::Held { os_pid: Some(pid), .. } if *pid == process::id()), "{error:?}");
         let expected = format!(
-            "`{}` is the state folder of another gafferd, process {}; stop that one, or choose another folder",
+            "`{}` is the state folder of another gafferd (os_pid {}); stop that one, or choose another folder",
             root.path().display(),
             process::id()
         );

@@ -54,7 +54,10 @@ pub(super) async fn log_in(
     let access = api.doorkeeper.access().map_err(not_found)?;
     let missing = || wrong("a name and a password are needed: `Authorization: Basic`");
     let (user, password) = credentials.ok_or_else(missing)?;
-    let key = access.log_in(&user, &password, &source.0).await.map_err(refusal)?;
+    let key = access.log_in(&user, &password, &source.0).await.map_err(|error| {
+        audit::not_logged_in(&user, &source.0, &error);
+        refusal(error)
+    })?;
     audit::logged_in(&user, &source.0, key.as_ref().map(ApiKey::id).as_ref());
     let shown = key.as_ref().map(ApiKey::as_str);
     let mut response = answer::secret(&LoggedIn { api_key: shown });

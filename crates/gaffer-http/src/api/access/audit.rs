@@ -19,7 +19,7 @@ pub(in crate::api) const TARGET: &str = "gaffer::audit";
 /// The codes of refusals that are about rights, and not about what a process is ready for.
 const REFUSALS: [&str; 5] = ["unauthorized", "forbidden", "forbidden_origin", "forbidden_host", "too_many_attempts"];
 
-/// The longest path that is written down.
+/// The longest path, and the longest name, that is written down.
 const MAX_PATH: usize = 200;
 
 /// A request, as a refusal of it is told.
@@ -79,12 +79,15 @@ fn without_secrets(path: &str) -> String {
         let id: String = key.chars().take(KeyId::LENGTH).collect();
         text = format!("{before}/keys/{id}");
     }
+    shortened(&text).to_owned()
+}
+
+fn shortened(text: &str) -> &str {
     let mut end = text.len().min(MAX_PATH);
     while !text.is_char_boundary(end) {
         end -= 1;
     }
-    text.truncate(end);
-    text
+    &text[..end]
 }
 
 /// Tells of a change of rights.
@@ -96,6 +99,11 @@ pub(in crate::api) fn changed(by: &Key, source: &str, what: impl Display) {
 pub(in crate::api) fn logged_in(user: &str, source: &str, key: Option<&KeyId>) {
     let key = key.map_or("none", KeyId::as_str);
     info!(target: TARGET, peer = source, user, key, "logged in");
+}
+
+/// Tells of a log-in that failed. What was tried as a password is nobody's business: it may be that of something else.
+pub(in crate::api) fn not_logged_in(user: &str, source: &str, reason: impl Display) {
+    warn!(target: TARGET, peer = source, user = shortened(user), "refused: {reason}");
 }
 
 /// Tells of a message on a websocket that was refused.
