@@ -122,10 +122,14 @@ fi
 # A copy, as that user may not be able to reach the original.
 cp "$gafferd" "$scratch/gafferd"
 
+# Keys are required, so that what handles them is reached, too; all is asked with one that permits everything.
+key=$(cd "$scratch/run" && env -i PATH="$PATH" HOME="$scratch/run" "${as[@]}" "$scratch/gafferd" --state-dir "$scratch/run/state" \
+    --create-admin-user --username fuzz --password fuzz </dev/null | sed -n 's/^API Key: //p')
+[ -n "$key" ] || fail "no admin was made"
 (
     cd "$scratch/run"
     exec env -i PATH="$PATH" HOME="$scratch/run" XDG_STATE_HOME="$scratch/run" RUST_BACKTRACE=1 \
-        "${as[@]}" "$scratch/gafferd" -c "$scratch/gaffer.ini" --bind 127.0.0.1:0
+        "${as[@]}" "$scratch/gafferd" --require-key --state-dir "$scratch/run/state" -c "$scratch/gaffer.ini" --bind 127.0.0.1:0
 ) </dev/null >"$scratch/gafferd.out" 2>"$scratch/gafferd.log" &
 pid=$!
 url_of() {
@@ -141,11 +145,11 @@ cat >schemathesis.toml <<'TOML'
 fail-on = ["unresolvable_reference", "missing_deserializer", "unsupported_regex"]
 TOML
 status=0
-GAFFER_FUZZ_FOLDER="$scratch/run" GAFFER_FUZZ_NODE="$url" SCHEMATHESIS_HOOKS=schemathesis_hooks PYTHONPATH="$here" PYTHONDONTWRITEBYTECODE=1 \
+GAFFER_FUZZ_FOLDER="$scratch/run" GAFFER_FUZZ_NODE="$url" GAFFER_FUZZ_KEY="$key" SCHEMATHESIS_HOOKS=schemathesis_hooks PYTHONPATH="$here" PYTHONDONTWRITEBYTECODE=1 \
     timeout -k 5 "$PATIENCE" "$schemathesis" run "$url/openapi.json" \
     --checks not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance \
     --exclude-path-regex '^/wstreams/|^/\{pid\}/channel' \
-    --mode all --max-examples 25 --seed 1 --generation-database none --request-timeout 10 --no-color \
+    --header "X-Api-Key: $key" --mode all --max-examples 25 --seed 1 --generation-database none --request-timeout 10 --no-color \
     --continue-on-failure "$@" </dev/null || status=$?
 
 kill -0 "$pid" 2>/dev/null || fail "gafferd died"

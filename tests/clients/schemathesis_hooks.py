@@ -22,6 +22,7 @@ import schemathesis
 
 SCRATCH = os.environ["GAFFER_FUZZ_FOLDER"]
 NODE = os.environ["GAFFER_FUZZ_NODE"]
+KEY = os.environ["GAFFER_FUZZ_KEY"]
 
 PROGRAMS = ["sleep 60", "cat", "true"]
 SESSIONS = ["default", "shop", "made"]
@@ -117,7 +118,8 @@ class Narrowing:
             jobs.insert(0, str(self.path["name"]))
         for job in jobs:
             try:
-                with urllib.request.urlopen(f"{NODE}/processes/{job}/_pids", timeout=10) as answer:
+                request = urllib.request.Request(f"{NODE}/processes/{job}/_pids", headers={"X-Api-Key": KEY})
+                with urllib.request.urlopen(request, timeout=10) as answer:
                     pids = json.load(answer)["pids"]
             except urllib.error.HTTPError:
                 # It is not loaded just then.

@@ -170,7 +170,7 @@ impl fmt::Display for Origin {
 pub(crate) fn is_own_name(host: &str) -> bool {
     static HOST_NAME: LazyLock<Option<String>> = LazyLock::new(|| gethostname().ok()?.into_string().ok());
     address(host).is_some()
-        || host == "localhost"
+        || host.eq_ignore_ascii_case("localhost")
         || HOST_NAME.as_deref().is_some_and(|name| name.eq_ignore_ascii_case(host))
 }
 

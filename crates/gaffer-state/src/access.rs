@@ -368,6 +368,8 @@ impl Access {
         let by = Arc::clone(by);
         rules::may_create_user(&by, new.user_type)?;
         let password = self.hash(new.password).await?;
+        // Another program may have made one of this name.
+        self.refresh().await;
         self.alone(move |register| {
             if register.user(&new.username).is_some() {
                 return Err(AccessError::UserExists(new.username));

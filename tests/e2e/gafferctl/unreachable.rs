@@ -101,7 +101,11 @@ fn the_key_is_sent_and_never_shown() {
         let request = server.join().unwrap();
         let sent = request.lines().find_map(|line| line.to_lowercase().strip_prefix("x-api-key: ").map(str::to_owned));
         assert_eq!(sent.as_deref(), key, "{request}");
-        assert_eq!((said.code, said.stderr.as_str()), (1, "gafferctl: not for you\n"), "{said}");
+        assert_eq!(
+            (said.code, said.stderr.as_str()),
+            (1, "gafferctl: Forbidden access. API key permissions aren't enough: not for you\n"),
+            "{said}"
+        );
     }
     let help = by_environment.prints(&["--help"]);
     assert!(!help.contains("k-environment"), "{help}");

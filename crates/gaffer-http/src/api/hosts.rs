@@ -79,7 +79,7 @@ impl Hosts {
     fn allow_name(&self, host: &str) -> bool {
         let Some(name) = name_of(host) else { return false };
         let listed = || matches!(self, Self::Listed(listed) if listed.iter().any(|one| one.eq_ignore_ascii_case(name)));
-        is_own_name(&name.to_ascii_lowercase()) || listed()
+        is_own_name(name) || listed()
     }
 }
 

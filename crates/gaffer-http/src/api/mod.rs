@@ -47,7 +47,7 @@ use axum::{
 };
 pub use error::ApiError;
 use futures_core::Stream;
-use futures_util::{FutureExt, StreamExt};
+use futures_util::StreamExt;
 use gaffer_core::Manager;
 pub use gaffer_state::Access;
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -90,7 +90,7 @@ impl Api {
         let closing = self.lifetime.closing().clone();
         match caller {
             Caller::Everybody => feed::response(items, options, media, closing),
-            Caller::Key(_) => feed::response(items.take_until(caller.gone().boxed()), options, media, closing),
+            Caller::Key(_) => feed::response(items.take_until(caller.gone()), options, media, closing),
         }
     }
 }
@@ -112,7 +112,7 @@ pub struct Options {
     /// so no sites.
     pub plugins: Option<PathBuf>,
     /// Routes of the embedder's own. They come before ours, so that they may replace some, but not `/channel`. A fallback has no
-    /// effect, and `OPTIONS` is answered before they are asked.
+    /// effect, and `OPTIONS` is answered before they are asked. No key is needed for them: whom they answer is theirs to say.
     pub routes: Router,
     /// The keys and users, if keys are to be required. Default: none, and so everybody may do everything.
     pub access: Option<Access>,

@@ -10,6 +10,7 @@ use utoipa::{
     openapi::{
         ComponentsBuilder, Content, ContentBuilder, Info, OpenApi, PathItem, Paths, Ref, RefOr, ResponseBuilder,
         path::{Operation, Parameter, ParameterIn},
+        security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme},
     },
 };
 
@@ -17,6 +18,11 @@ use super::{answer, error::ErrorBody};
 
 /// The name of the schema of errors.
 const ERROR: &str = "Error";
+
+/// The names of the ways to be known.
+const KEY: &str = "key";
+const BEARER: &str = "bearer";
+const PASSWORD: &str = "password";
 
 /// The description as it is sent.
 #[derive(Clone)]
@@ -31,7 +37,17 @@ pub(super) fn head() -> OpenApi {
             .to_owned(),
     );
     let mut document = OpenApi::new(info, Paths::new());
-    document.components = Some(ComponentsBuilder::new().schema(ERROR, ErrorBody::schema()).build());
+    let header = SecurityScheme::ApiKey(ApiKey::Header(ApiKeyValue::new("X-Api-Key")));
+    let bearer = SecurityScheme::Http(HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build());
+    let password = SecurityScheme::Http(HttpBuilder::new().scheme(HttpAuthScheme::Basic).build());
+    document.components = Some(
+        ComponentsBuilder::new()
+            .schema(ERROR, ErrorBody::schema())
+            .security_scheme(KEY, header)
+            .security_scheme(BEARER, bearer)
+            .security_scheme(PASSWORD, password)
+            .build(),
+    );
     document
 }
 
@@ -117,6 +133,13 @@ fn complete(path: &str, method: &str, operation: &mut Operation) {
         refuses("408", "the body did not arrive in time");
         refuses("413", "the body is too large");
     }
+    let needs = |name: &str| SecurityRequirement::new(name, Vec::<String>::new());
+    operation.security = if path == "/auth" && method == "get" {
+        Some(vec![needs(PASSWORD)])
+    } else {
+        // A key only where the node requires one.
+        (!is_open(path, method)).then(|| vec![needs(KEY), needs(BEARER), SecurityRequirement::default()])
+    };
     if is_open(path, method) {
         refuses("403", "the node has no such name, or a web page from elsewhere may not act here");
     } else {

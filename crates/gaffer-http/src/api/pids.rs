@@ -31,6 +31,9 @@ pub(super) async fn list(visit: Anyone) -> Result<Response, ApiError> {
 #[utoipa::path(get, path = "/{pid}", tag = "pids", params(ByPid), responses((status = 200, body = schema::Process)))]
 pub(super) async fn detail(May { manager, caller, path, .. }: May<Read, ByPid>) -> Result<Response, ApiError> {
     let process = manager.process(path.process()?).await?;
+    if caller.manages(&process.name) {
+        return Ok(answer::object(&process));
+    }
     let told = discretion::told(&caller, &process.name, answer::value(&process), discretion::hide_process);
     Ok(answer::object(&told))
 }

@@ -3,7 +3,8 @@
 use std::io::{self, BufRead, IsTerminal, Write};
 
 use clap::Args;
-use gaffer_client::Error;
+use gaffer_client::{Client, Error, Refusal};
+use gaffer_core::access::KeyId;
 
 use super::{
     PasswordArgs, Purpose, keyless,
@@ -116,16 +117,32 @@ async fn left(account: &Account, program: &str) -> Result<(), Failure> {
     let client = account.client(Some(key))?;
     match client.logout().await {
         Ok(()) => {}
-        Err(error) => match error.refusal() {
-            // It is good for nothing already.
-            Some(refusal) if refusal.status == 401 => {}
-            Some(refusal) if refusal.status == 404 => return Err(keyless(&client)),
-            // It is not that it permits too little.
-            Some(refusal) if refusal.status == 403 => return Err(Failure::Failed(refusal.reason.clone())),
+        Err(error) => match error.refusal().map(|refusal| refusal.status) {
+            // It has expired.
+            Some(401) => {}
+            Some(404) => return Err(keyless(&client)),
+            Some(403) => still_good(account, &client, key, program).await?,
             Some(_) | None => return Err(error.into()),
         },
     }
     if account.is_key_of_file { account.keep(None) } else { Ok(()) }
+}
+
+/// Why a key is still good for something with which nobody can log out. If it is not, there is none.
+async fn still_good(account: &Account, client: &Client, key: &str, program: &str) -> Result<(), Failure> {
+    if account.client(None)?.sessions().await.is_ok() {
+        return Err(keyless(client));
+    }
+    let Ok(id) = KeyId::of(key) else { return Ok(()) };
+    match client.key(&id).await {
+        Ok(_) => {
+            let command = if program == "gaffer" { "gaffer key:delete" } else { "gafferctl del_key" };
+            Err(Failure::Failed(format!("the key {id} does not come from a log-in; `{command} {id}` revokes it")))
+        }
+        // It was revoked.
+        Err(error) if error.refusal().is_some_and(Refusal::is_of_key) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
 }
 
 #[cfg(test)]
@@ -177,8 +194,11 @@ mod tests {
         (url, asked)
     }
 
+    /// What a node answers to a request of this method and path.
+    type Answers = fn(&str) -> (u16, serde_json::Value);
+
     fn refusal(status: u16) -> (u16, serde_json::Value) {
-        (status, json!({"errno": status, "error": "x", "reason": "because"}))
+        (status, json!({"errno": status, "error": "forbidden", "reason": "because"}))
     }
 
     fn account(url: &str, file: &Path, key: Option<&str>) -> Account {
@@ -244,9 +264,10 @@ mod tests {
     async fn who_logs_out_leaves_no_key_behind() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("gaffer.ini");
-        // A key that is good for nothing any more is gone as well.
-        for answer in [(200, json!({"ok": true})), refusal(401)] {
-            let (url, asked) = node(move |_| answer.clone());
+        let expired: Answers = |_| refusal(401);
+        let revoked: Answers = |line| refusal(if line == "GET /sessions" { 401 } else { 403 });
+        for answers in [|_: &str| (200, json!({"ok": true})), expired, revoked] {
+            let (url, asked) = node(answers);
             let text = format!("[node \"{url}\"]\nkey = {KEY}\nname = home\n");
             fs::write(&file, &text).unwrap();
             left(&account(&url, &file, Some(KEY)), "gaffer").await.unwrap();
@@ -259,8 +280,25 @@ mod tests {
     async fn a_key_stays_where_it_is_if_the_node_does_not_take_it_back() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("gaffer.ini");
-        for (status, words) in [(403, "because"), (404, "requires no keys"), (503, "because")] {
-            let (url, _asked) = node(move |_| refusal(status));
+        let of_no_log_in: Answers = |line| match line {
+            "GET /sessions" => refusal(401),
+            "DELETE /auth" => refusal(403),
+            _ => (200, json!({"key": "0123456789ab", "permissions": {}})),
+        };
+        let keyless: Answers = |line| match line {
+            "GET /sessions" => (200, json!({"sessions": []})),
+            _ => refusal(403),
+        };
+        for (answers, words) in [
+            (
+                of_no_log_in,
+                "the key 0123456789ab does not come from a log-in; `gaffer key:delete 0123456789ab` revokes it",
+            ),
+            (keyless, "requires no keys"),
+            (|_| refusal(404), "requires no keys"),
+            (|_| refusal(503), "because"),
+        ] {
+            let (url, _asked) = node(answers);
             let text = format!("[node \"{url}\"]\nkey = {KEY}\n");
             fs::write(&file, &text).unwrap();
             let failure = left(&account(&url, &file, Some(KEY)), "gaffer").await.unwrap_err();

@@ -4,7 +4,7 @@ use std::fmt::Display;
 
 use axum::{
     extract::Request,
-    http::{Extensions, Method},
+    http::{Method, Uri},
 };
 use gaffer_core::access::KeyId;
 use gaffer_state::Key;
@@ -25,25 +25,27 @@ const MAX_PATH: usize = 200;
 /// A request, as a refusal of it is told.
 pub(in crate::api) struct Entry {
     method: Method,
-    path: String,
-    caller: String,
-    peer: String,
+    uri: Uri,
+    visitor: Visitor,
+    connected: Option<Connected>,
 }
 
 impl Entry {
     pub(in crate::api) fn of(request: &Request, visitor: &Visitor) -> Self {
         Self {
             method: request.method().clone(),
-            path: without_secrets(request.uri().path()),
-            caller: name(visitor),
-            peer: peer(request.extensions()),
+            uri: request.uri().clone(),
+            visitor: visitor.clone(),
+            connected: request.extensions().get().cloned(),
         }
     }
 
     /// Tells of the refusal, if it is one that is about rights.
     pub(in crate::api) fn refused(&self, error: &ApiError) {
         if REFUSALS.contains(&error.code()) {
-            let Self { method, path, caller, peer } = self;
+            let Self { method, uri, visitor, connected } = self;
+            let (path, caller) = (without_secrets(uri.path()), name(visitor));
+            let peer = connected.as_ref().map(|connected| connected.peer().to_string()).unwrap_or_default();
             let reason = error.reason();
             warn!(target: TARGET, %peer, caller, %method, path, error = error.code(), "refused: {reason}");
         }
@@ -66,10 +68,6 @@ fn name_of(key: &Key) -> String {
         Some(user) => format!("{user} (key {})", key.id()),
         None => format!("key {}", key.id()),
     }
-}
-
-fn peer(extensions: &Extensions) -> String {
-    extensions.get::<Connected>().map(|connected| connected.peer().to_string()).unwrap_or_default()
 }
 
 /// A path in which keys are their ids.

@@ -6,6 +6,7 @@ use axum::{
     extract::FromRequestParts,
     http::{StatusCode, header, request::Parts},
 };
+use futures_util::future::BoxFuture;
 use gaffer_core::{
     JobName,
     access::{Resource, Right},
@@ -139,10 +140,11 @@ impl Caller {
     }
 
     /// Resolves when its key is good no more.
-    pub(in crate::api) async fn gone(self) {
+    pub(in crate::api) fn gone(self) -> BoxFuture<'static, ()> {
         match self {
-            Self::Everybody => std::future::pending().await,
-            Self::Key(key) => key.gone().await,
+            // It takes no memory: there may be thousands of sessions.
+            Self::Everybody => Box::pin(std::future::pending()),
+            Self::Key(key) => Box::pin(async move { key.gone().await }),
         }
     }
 

@@ -46,7 +46,7 @@ pub(in crate::api) type Say = fn(&ApiError) -> Data;
 /// A session that ends when its caller's key is good no more.
 pub(in crate::api) fn kept<S, R>(session: Session<S, R>, caller: Caller, say: Say) -> Session<Kept<S>, Watched<R>> {
     let Session { source, receiver, options } = session;
-    let gone = Box::pin(caller.clone().gone());
+    let gone = caller.clone().gone();
     Session { source: Kept { source, gone, say, is_over: false }, receiver: Watched { receiver, caller }, options }
 }
 

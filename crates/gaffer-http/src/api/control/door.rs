@@ -27,7 +27,7 @@ enum State {
 impl Door {
     pub(super) fn new(doorkeeper: Doorkeeper, visitor: Visitor) -> Self {
         let (state, end): (State, BoxFuture<'static, ()>) = match visitor {
-            Visitor::Known(caller) => (State::Open(caller.clone()), Box::pin(caller.gone())),
+            Visitor::Known(caller) => (State::Open(caller.clone()), caller.gone()),
             Visitor::Nobody => (State::Closed, Box::pin(sleep(PATIENCE))),
             Visitor::Refused(error) => (State::Refused(error), Box::pin(std::future::ready(()))),
         };
@@ -58,7 +58,7 @@ impl Door {
     /// A key was shown.
     pub(super) fn shown(&mut self, caller: Result<Caller, ApiError>) -> Result<(), ApiError> {
         let caller = caller?;
-        self.end = Box::pin(caller.clone().gone());
+        self.end = caller.clone().gone();
         self.state = State::Open(caller);
         Ok(())
     }
