@@ -99,6 +99,12 @@ pub enum StateError {
         /// What may help, after a semicolon.
         cure: &'static str,
     },
+    /// What was to be written was decided on by what was read before: it could undo what the other one has done.
+    #[error("the state file `{}` was changed by another program meanwhile; try again", path.display())]
+    Outdated {
+        /// The file.
+        path: PathBuf,
+    },
     /// Something is kept in a way that is not understood: left out, it would be lost.
     #[error(
         "the state file `{}` has something in `{table}` that does not read, `{id}`: {problem}; was it written by another version of \

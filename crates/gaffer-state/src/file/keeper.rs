@@ -25,6 +25,8 @@ pub(super) enum Request {
 /// Changes of one caller.
 pub(super) struct Write {
     pub(super) changes: Vec<Change>,
+    /// Whether they are right only while nobody else has written since the last read: they were decided on by what was read.
+    pub(super) is_if_current: bool,
     pub(super) answer: Answer<()>,
 }
 
@@ -87,10 +89,14 @@ impl Keeper {
     /// Writes for all who wait, and tells each.
     fn write(&mut self, group: Vec<Write>) {
         let failed = |cause| StateError::database(&self.path, "written", cause);
-        match commit(&mut self.connection, &group) {
+        match commit(&mut self.connection, self.seen, &group) {
             Ok(outcomes) => {
                 for (write, outcome) in group.into_iter().zip(outcomes) {
-                    tell(write.answer, outcome.map_err(|cause| failed(Arc::new(cause))));
+                    let outcome = outcome.map_err(|refusal| match refusal {
+                        Refusal::Outdated => StateError::Outdated { path: self.path.clone() },
+                        Refusal::Database(cause) => failed(Arc::new(cause)),
+                    });
+                    tell(write.answer, outcome);
                 }
             }
             Err(cause) => {
@@ -101,6 +107,14 @@ impl Keeper {
             }
         }
     }
+}
+
+/// Why nothing of one caller is written, where that is not so for all.
+enum Refusal {
+    /// Others have written since the last read.
+    Outdated,
+    /// The database says no.
+    Database(rusqlite::Error),
 }
 
 /// Answers. Whoever has stopped waiting does not care.
@@ -123,16 +137,22 @@ fn gather(first: Write, requests: &mut mpsc::Receiver<Request>) -> (Vec<Write>, 
 }
 
 /// Writes for all in one transaction, as it is the end of a transaction that waits for the disk. What fails for one of them is taken
-/// back for that one.
+/// back for that one. `seen` is the number of what was read last.
 ///
 /// # Errors
 /// When it failed for all.
-fn commit(connection: &mut Connection, group: &[Write]) -> rusqlite::Result<Vec<rusqlite::Result<()>>> {
+fn commit(connection: &mut Connection, seen: i64, group: &[Write]) -> rusqlite::Result<Vec<Result<(), Refusal>>> {
     // At once for writing: to become so later could fail where waiting would not help.
     let mut transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     schema::check_form(&transaction)?;
+    // From here on nobody else can write. What this group writes does not change the number, nor did the groups before it.
+    let is_current = schema::data_version(&transaction)? == seen;
     let mut outcomes = Vec::with_capacity(group.len());
     for write in group {
+        if write.is_if_current && !is_current {
+            outcomes.push(Err(Refusal::Outdated));
+            continue;
+        }
         let mut part = transaction.savepoint()?;
         let outcome = rows::apply(&part, &write.changes);
         if let Err(cause) = outcome {
@@ -141,7 +161,7 @@ fn commit(connection: &mut Connection, group: &[Write]) -> rusqlite::Result<Vec<
                 return Err(cause);
             }
             part.rollback()?;
-            outcomes.push(Err(cause));
+            outcomes.push(Err(Refusal::Database(cause)));
         } else {
             outcomes.push(Ok(()));
         }
@@ -155,7 +175,7 @@ fn commit(connection: &mut Connection, group: &[Write]) -> rusqlite::Result<Vec<
 mod tests {
     use gaffer_core::access::Permissions;
 
-    use super::*;
+    use super::{super::private, *};
     use crate::{KeyDigest, KeyRecord};
 
     fn put(number: u64, created: u64) -> Change {
@@ -178,7 +198,7 @@ mod tests {
 
     fn asked(changes: Vec<Change>) -> (Write, oneshot::Receiver<Result<(), StateError>>) {
         let (answer, told) = oneshot::channel();
-        (Write { changes, answer }, told)
+        (Write { changes, is_if_current: false, answer }, told)
     }
 
     fn kept(keeper: &mut Keeper) -> Vec<u64> {
@@ -195,6 +215,35 @@ mod tests {
         let error = told[1].as_ref().unwrap_err().to_string();
         assert!(error.contains("`:memory:` cannot be written: key `000000000003`: "), "{error}");
         assert_eq!(kept(&mut keeper), [1, 4, 5]);
+    }
+
+    #[test]
+    fn who_decided_on_what_is_outdated_is_refused_and_the_others_of_the_group_are_not() {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join("file");
+        private::make(&path).unwrap();
+        let [mut one, mut other] = [(); 2].map(|()| Keeper::new(schema::open(&path).unwrap(), path.clone()).unwrap());
+        // Two that write in any case around two that do so only if nobody else has: which of them are told that one has.
+        let outdated = |keeper: &mut Keeper, number: u64| {
+            let asked = (0..4).map(|place| asked(vec![put(number + place, 1)]));
+            let (mut group, told): (Vec<_>, Vec<_>) = asked.unzip();
+            group[1].is_if_current = true;
+            group[2].is_if_current = true;
+            keeper.write(group);
+            let told = told.into_iter().map(|told| match told.blocking_recv().unwrap() {
+                Ok(()) => false,
+                Err(StateError::Outdated { path: told }) if told == path => true,
+                Err(error) => panic!("{error:?}"),
+            });
+            told.collect::<Vec<_>>()
+        };
+        assert_eq!(outdated(&mut one, 1), [false; 4]);
+        assert_eq!(outdated(&mut one, 5), [false; 4], "own writes do not count");
+        assert_eq!(outdated(&mut other, 11), [false, true, true, false]);
+        assert_eq!(outdated(&mut other, 15), [false, true, true, false], "until it is read");
+        assert_eq!(kept(&mut other), [1, 2, 3, 4, 5, 6, 7, 8, 11, 14, 15, 18]);
+        assert_eq!(outdated(&mut other, 21), [false; 4]);
+        assert_eq!(outdated(&mut one, 31), [false, true, true, false]);
     }
 
     #[test]

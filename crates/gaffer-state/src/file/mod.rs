@@ -88,7 +88,23 @@ impl StateFile {
     /// # Cancel safety
     /// If the future is dropped, the changes are made, all of them, or are not.
     pub async fn write(&self, changes: Vec<Change>) -> Result<(), StateError> {
-        self.ask(|answer| Request::Write(Write { changes, answer })).await
+        self.ask(|answer| Request::Write(Write { changes, is_if_current: false, answer })).await
+    }
+
+    /// As [`write`](Self::write), but only if nobody else has written to the file since it was last [read](Self::read) here, or else
+    /// opened: the changes were decided on by what was read, and could undo what others have done since. Whoever is refused reads
+    /// again, and decides again. It may be refused once too often.
+    ///
+    /// All clones of a handle have one last read, and none is refused for what another one writes: those who share it must take
+    /// turns, each from its reading to its writing.
+    ///
+    /// # Errors
+    /// [`StateError::Outdated`] when somebody else has, and as [`write`](Self::write). Nothing is changed then.
+    ///
+    /// # Cancel safety
+    /// If the future is dropped, the changes are made, all of them, or are not.
+    pub async fn write_if_current(&self, changes: Vec<Change>) -> Result<(), StateError> {
+        self.ask(|answer| Request::Write(Write { changes, is_if_current: true, answer })).await
     }
 
     /// Whether somebody else has written to the file since it was last [read](Self::read) here, or else opened. It may say so once

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "whatever goes wrong in a fixture fails the test that uses it")]
 
 mod child;
+mod counter;
 mod crash;
 mod fixture;
 mod folder;
