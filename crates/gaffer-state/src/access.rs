@@ -11,11 +11,15 @@ use gaffer_core::{
     api::access::{KeyInfo, NewKey, NewUser, UserInfo},
 };
 use serde_json::{Map, Value};
-use tokio::sync::{RwLock as Turns, Semaphore};
+use tokio::{
+    sync::{Mutex as Turn, RwLock as Turns, Semaphore},
+    time::{self, sleep_until},
+};
 use tracing::warn;
 
 use crate::{
-    ApiKey, Change, Key, KeyRecord, PasswordHash, StateError, StateFile, UserRecord,
+    ApiKey, Author, Change, Key, KeyRecord, PasswordHash, StateError, StateFile, UserRecord,
+    audit::{self, Cause},
     clock::Clock,
     register::Register,
     rules::{self, AccessError},
@@ -37,6 +41,10 @@ struct Inner {
     register: RwLock<Register>,
     /// Keys may be made side by side; all else is done one after the other.
     turns: Turns<()>,
+    /// When it was looked last whether another program has written.
+    looked: Turn<Option<time::Instant>>,
+    /// When what is good no more was forgotten last.
+    swept: Mutex<Instant>,
     throttle: Mutex<Throttle>,
     /// Passwords take time and memory to check.
     checking: Semaphore,
@@ -49,6 +57,15 @@ pub const DEFAULT_SESSION_LIFETIME: Duration = Duration::from_secs(7 * 24 * 3600
 
 /// Passwords that are checked at once.
 const CHECKS: usize = 2;
+
+/// How often what is good no more is forgotten, if anything is done at all.
+const SWEEP: Duration = Duration::from_secs(3600);
+
+/// Between two looks whether another program has written.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// So often a change is said anew. Another program changes something once in a while.
+const RETRIES: usize = 16;
 
 /// Why a text is no key that is good for anything.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -91,12 +108,12 @@ impl From<StateError> for NotOpened {
 }
 
 impl Access {
-    /// Takes in what stands in a file.
+    /// Takes in what stands in a file, and forgets what is good no more.
     ///
     /// # Errors
     /// When it does not read.
     pub async fn open(file: StateFile) -> Result<Self, StateError> {
-        Self::with(file, DEFAULT_SESSION_LIFETIME, Clock::default()).await
+        Self::open_for(file, DEFAULT_SESSION_LIFETIME).await
     }
 
     /// The same, where keys from log-ins are good for so long.
@@ -104,7 +121,17 @@ impl Access {
     /// # Errors
     /// As [`open`](Self::open).
     pub async fn open_for(file: StateFile, session_lifetime: Duration) -> Result<Self, StateError> {
-        Self::with(file, session_lifetime, Clock::default()).await
+        let access = Self::with(file, session_lifetime, Clock::default()).await?;
+        access.sweep().await?;
+        Ok(access)
+    }
+
+    /// Takes in what stands in a file, beside a node that has it open: nothing is changed by it.
+    ///
+    /// # Errors
+    /// When it does not read.
+    pub async fn open_beside(file: StateFile) -> Result<Self, StateError> {
+        Self::with(file, DEFAULT_SESSION_LIFETIME, Clock::default()).await
     }
 
     pub(crate) async fn with(file: StateFile, session_lifetime: Duration, clock: Clock) -> Result<Self, StateError> {
@@ -114,14 +141,14 @@ impl Access {
             file,
             register: RwLock::new(register),
             turns: Turns::new(()),
+            looked: Turn::new(None),
+            swept: Mutex::new(Instant::now()),
             throttle: Mutex::default(),
             checking: Semaphore::new(CHECKS),
             session_lifetime,
             clock,
         };
-        let access = Self { inner: Arc::new(inner) };
-        access.sweep().await?;
-        Ok(access)
+        Ok(Self { inner: Arc::new(inner) })
     }
 
     fn register(&self) -> RwLockReadGuard<'_, Register> {
@@ -138,29 +165,65 @@ impl Access {
     }
 
     /// Forgets what is good no more.
-    async fn sweep(&self) -> Result<(), StateError> {
-        self.alone(|register| {
+    pub(crate) async fn sweep(&self) -> Result<(), StateError> {
+        self.alone(Cause::Upkeep, |register| {
             let gone = register.expired().into_iter().chain(register.orphans());
             Ok(register.revocation(gone))
         })
         .await
     }
 
-    /// Changes something that depends on how all stands: says what, writes it down, and has it count.
+    /// Forgets what is good no more, now and then, and where there is no room left.
+    async fn sweep_in_time(&self) -> Result<(), StateError> {
+        let is_due = {
+            let mut swept = self.inner.swept.lock().unwrap_or_else(PoisonError::into_inner);
+            let is_due = swept.elapsed() >= SWEEP || self.register().len() >= rules::MOST_KEYS;
+            if is_due {
+                *swept = Instant::now();
+            }
+            is_due
+        };
+        if is_due { self.sweep().await } else { Ok(()) }
+    }
+
+    /// Changes something that depends on how all stands: says what, writes it down, and has it count. It is said anew if another
+    /// program has changed something meanwhile.
     async fn alone<E: From<StateError> + Send + 'static>(
         &self,
-        change: impl FnOnce(&Register) -> Result<Vec<Change>, E> + Send + 'static,
+        cause: Cause,
+        change: impl Fn(&Register) -> Result<Vec<Change>, E> + Send + 'static,
     ) -> Result<(), E> {
-        self.to_the_end(async |access| {
+        self.to_the_end(async move |access| {
             let _turn = access.inner.turns.write().await;
-            let changes = change(&access.register())?;
-            if !changes.is_empty() {
-                access.inner.file.write(changes.clone()).await?;
-                access.register_mut().apply(changes, &access.inner.clock);
+            let mut tries = 0;
+            loop {
+                let changes = change(&access.register())?;
+                if changes.is_empty() {
+                    return Ok(());
+                }
+                match access.inner.file.write_if_current(changes.clone()).await {
+                    Ok(()) => {
+                        let mut register = access.register_mut();
+                        audit::changed(&cause, &register, &changes);
+                        register.apply(changes, &access.inner.clock);
+                        return Ok(());
+                    }
+                    Err(StateError::Outdated { .. }) if tries < RETRIES => access.take().await?,
+                    Err(error) => return Err(error.into()),
+                }
+                tries += 1;
             }
-            Ok(())
         })
         .await
+    }
+
+    /// Takes in what another program has written. Whoever calls it has the turn, so that nothing is on its way to the file.
+    async fn take(&self) -> Result<(), StateError> {
+        let records = self.inner.file.read().await?;
+        let mut register = self.register_mut();
+        audit::changed(&Cause::Owner, &register, &audit::differences_of(&register, &records));
+        register.take(records, &self.inner.clock);
+        Ok(())
     }
 
     /// Goes on if who waits does not: what stands in the file must count here, too.
@@ -186,28 +249,36 @@ impl Access {
             return Err(BadKey::Unknown);
         }
         let mut key = self.register().find(text).cloned();
-        if key.is_none() && KeyId::of(text).is_ok() && self.refresh().await {
+        if key.is_none() && KeyId::of(text).is_ok() {
+            self.refresh().await;
             key = self.register().find(text).cloned();
         }
         let key = key.ok_or(BadKey::Unknown)?;
         if key.is_expired() { Err(BadKey::Expired) } else { Ok(key) }
     }
 
-    /// Takes in what another program has written: `gafferd --create-admin-user`, beside this one. Answers whether there was anything.
-    async fn refresh(&self) -> bool {
-        let refresh = async |access: Self| -> Result<bool, StateError> {
-            let _turn = access.inner.turns.write().await;
-            let is_changed = access.inner.file.is_changed_by_others().await?;
-            if is_changed {
-                let records = access.inner.file.read().await?;
-                access.register_mut().take(records, &access.inner.clock);
+    /// Takes in what another program has written: `gafferd --create-admin-user`, beside this one. Many who ask at once are one look, and there
+    /// are few looks in a second: anybody can cause them.
+    async fn refresh(&self) {
+        let arrived = time::Instant::now();
+        let look = async move |access: Self| -> Result<(), StateError> {
+            let mut looked = access.inner.looked.lock().await;
+            if let Some(last) = *looked {
+                if last > arrived {
+                    return Ok(()); // Somebody else has looked meanwhile.
+                }
+                sleep_until(last + PAUSE).await;
             }
-            Ok(is_changed)
+            *looked = Some(time::Instant::now());
+            if access.inner.file.is_changed_by_others().await? {
+                let _turn = access.inner.turns.write().await;
+                access.take().await?;
+            }
+            Ok(())
         };
-        self.to_the_end(refresh).await.unwrap_or_else(|error| {
+        if let Err(error) = self.to_the_end(look).await {
             warn!(%error, "cannot see whether the state file was changed");
-            false
-        })
+        }
     }
 
     /// Logs a user in: a new key with the rights of the user's; `None` if the user has none. `place` is from where.
@@ -215,6 +286,9 @@ impl Access {
     /// # Errors
     /// When user and password do not fit, or it was tried too often.
     pub async fn log_in(&self, user: &str, password: &str, place: &str) -> Result<Option<ApiKey>, LogInError> {
+        if user.len() > rules::MAX_NAME || password.len() > PasswordHash::MAX_PASSWORD {
+            return Err(LogInError::Wrong); // There is no such user; and nothing so long is remembered, or worked on.
+        }
         // Whoever waits for a turn is counted only then.
         let Ok(_turn) = self.inner.checking.acquire().await else { return Err(LogInError::Wrong) };
         {
@@ -222,10 +296,9 @@ impl Access {
             throttle.ask(Instant::now(), user, place).map_err(LogInError::TooMany)?;
             throttle.guess(Instant::now(), user, place);
         }
-        let mut record = self.register().user(user).cloned();
-        if record.is_none() && self.refresh().await {
-            record = self.register().user(user).cloned();
-        }
+        // Also for names that are known: how long it takes must not tell which are.
+        self.refresh().await;
+        let record = self.register().user(user).cloned();
         let (checked, given) = (record.clone(), password.to_owned());
         let is_right = blocking(move || match checked {
             Some(user) => user.password.matches(&given),
@@ -233,25 +306,26 @@ impl Access {
         });
         let (true, Some(record)) = (is_right.await?, record) else { return Err(LogInError::Wrong) };
         self.throttle().right(user, place);
-        self.open_session(record).await
+        self.open_session(record, place).await
     }
 
-    async fn open_session(&self, user: Arc<UserRecord>) -> Result<Option<ApiKey>, LogInError> {
+    async fn open_session(&self, user: Arc<UserRecord>, place: &str) -> Result<Option<ApiKey>, LogInError> {
+        self.sweep_in_time().await?;
         let api_key = ApiKey::generate()?;
         let (id, digest) = (api_key.id(), api_key.digest());
         let (clock, lifetime) = (self.inner.clock.clone(), self.inner.session_lifetime.as_secs().max(1));
-        let opened = self.alone(move |register| {
+        let opened = self.alone(Cause::LogIn(place.to_owned()), move |register| {
             // What was checked may be another by now.
             let now =
                 register.user(&user.name).filter(|now| now.password == user.password).ok_or(NotOpened::Changed)?;
             let parent = now.key.as_ref().and_then(|key| register.key(key)).filter(|key| !key.is_gone());
             let parent = parent.ok_or(NotOpened::NoRights)?;
-            let gone = register.too_many_sessions_of(&user.name).into_iter().chain(register.expired());
+            let gone = register.too_many_sessions_of(&user.name);
             let mut changes = register.revocation(gone);
             let created = clock.now();
             let expires = [Some(created + lifetime), parent.record().expires].into_iter().flatten().min();
             changes.push(Change::PutKey(KeyRecord {
-                id,
+                id: id.clone(),
                 digest,
                 label: None,
                 permissions: parent.permissions().clone(),
@@ -274,13 +348,13 @@ impl Access {
     ///
     /// # Errors
     /// When it is of no log-in, or cannot be written down.
-    pub async fn log_out(&self, key: &Arc<Key>) -> Result<(), AccessError> {
-        let (id, is_session) = (key.id().clone(), key.user().is_some());
-        self.alone(move |register| {
+    pub async fn log_out(&self, by: &Author) -> Result<(), AccessError> {
+        let (id, is_session) = (by.key.id().clone(), by.key.user().is_some());
+        self.alone(Cause::Author(by.clone()), move |register| {
             if !is_session {
                 return Err(AccessError::forbidden("the key is of no log-in; revoke it by DELETE /keys/<id>"));
             }
-            Ok(register.revocation([id]))
+            Ok(register.revocation([id.clone()]))
         })
         .await
     }
@@ -290,39 +364,57 @@ impl Access {
     /// The keys that the caller may see, in the order of their making.
     pub fn keys(&self, by: &Key) -> Vec<KeyInfo> {
         let register = self.register();
-        let visible = register.keys().into_iter().filter(|key| rules::may_handle_key(&register, by, key));
+        let visible = register.keys().into_iter().filter(|key| rules::may_see_key(&register, by, key));
         visible.filter(|key| !key.is_expired()).map(|key| key.info()).collect()
     }
 
-    /// What a key permits, and which go with it.
+    /// What a key permits, and which of those that go with it the caller may see.
     ///
     /// # Errors
     /// When there is no such key, or the caller may not see it.
     pub fn key_info(&self, by: &Key, id: &KeyId) -> Result<(KeyInfo, Vec<KeyId>), AccessError> {
         let register = self.register();
-        let key = rules::key_to_handle(&register, by, id)?;
-        Ok((key.info(), register.children(id).to_vec()))
+        let key = rules::key_to_see(&register, by, id)?;
+        let is_seen = |id: &&KeyId| register.key(id).is_some_and(|key| rules::may_see_key(&register, by, key));
+        Ok((key.info(), register.children(id).iter().filter(is_seen).cloned().collect()))
     }
 
     /// Makes a key.
     ///
     /// # Errors
     /// When it would permit more than the caller may; when what is said of it does not read; when its parent is not there, or not the
-    /// caller's.
-    pub async fn create_key(&self, by: &Arc<Key>, new: NewKey) -> Result<ApiKey, AccessError> {
+    /// caller's; when there are as many as there may be.
+    pub async fn create_key(&self, by: &Author, new: NewKey) -> Result<ApiKey, AccessError> {
         rules::check_label(new.label.as_deref())?;
-        let by = Arc::clone(by);
+        self.sweep_in_time().await?;
+        let by = by.clone();
         self.to_the_end(async move |access| {
             let api_key = ApiKey::generate()?;
-            let _turn = access.inner.turns.read().await;
-            let record = {
-                let register = access.register();
-                rules::new_key(&register, &by, new, &api_key, access.inner.clock.now())?
-            };
-            // In this order: whoever revokes a key waits until those that go with it are there.
-            access.inner.file.write(vec![Change::PutKey(record.clone())]).await?;
-            access.register_mut().add(record, &access.inner.clock);
-            Ok(api_key)
+            let mut tries = 0;
+            loop {
+                let turn = access.inner.turns.read().await;
+                let record = {
+                    let register = access.register();
+                    rules::new_key(&register, &by.key, new.clone(), &api_key, access.inner.clock.now())?
+                };
+                let changes = vec![Change::PutKey(record)];
+                // In this order: whoever revokes a key waits until those that go with it are there.
+                match access.inner.file.write_if_current(changes.clone()).await {
+                    Ok(()) => {
+                        let mut register = access.register_mut();
+                        audit::changed(&Cause::Author(by), &register, &changes);
+                        register.apply(changes, &access.inner.clock);
+                        return Ok(api_key);
+                    }
+                    Err(StateError::Outdated { .. }) if tries < RETRIES => {
+                        drop(turn);
+                        let _turn = access.inner.turns.write().await;
+                        access.take().await?;
+                    }
+                    Err(error) => return Err(error.into()),
+                }
+                tries += 1;
+            }
         })
         .await
     }
@@ -331,11 +423,11 @@ impl Access {
     ///
     /// # Errors
     /// When there is no such key, or it is not the caller's to revoke.
-    pub async fn revoke_key(&self, by: &Arc<Key>, id: KeyId) -> Result<(), AccessError> {
-        let by = Arc::clone(by);
-        self.alone(move |register| {
-            rules::key_to_handle(register, &by, &id)?;
-            Ok(register.revocation([id]))
+    pub async fn revoke_key(&self, by: &Author, id: KeyId) -> Result<(), AccessError> {
+        let key = Arc::clone(&by.key);
+        self.alone(Cause::Author(by.clone()), move |register| {
+            rules::key_to_revoke(register, &key, &id)?;
+            Ok(register.revocation([id.clone()]))
         })
         .await
     }
@@ -361,52 +453,55 @@ impl Access {
     /// Makes a user.
     ///
     /// # Errors
-    /// When there is one of this name; when the user could do more than the caller may; when what is said does not read.
-    pub async fn create_user(&self, by: &Arc<Key>, new: NewUser) -> Result<(), AccessError> {
+    /// When there is one of this name; when the user could do more than the caller may; when what is said does not read; when there are
+    /// as many as there may be.
+    pub async fn create_user(&self, by: &Author, new: NewUser) -> Result<(), AccessError> {
         rules::check_user(&new.username, &new.extra)?;
         rules::check_password(&new.password)?;
-        let by = Arc::clone(by);
-        rules::may_create_user(&by, new.user_type)?;
-        let password = self.hash(new.password).await?;
-        // Another program may have made one of this name.
-        self.refresh().await;
-        self.alone(move |register| {
-            if register.user(&new.username).is_some() {
-                return Err(AccessError::UserExists(new.username));
-            }
-            let key = rules::key_to_give(register, &by, new.key.as_deref())?;
-            rules::check_room_for_user(register)?;
-            let user = UserRecord { name: new.username, password, user_type: new.user_type, key, extra: new.extra };
-            Ok(vec![Change::PutUser(user)])
+        rules::may_create_user(&by.key, new.user_type)?;
+        // Before work is spent on the password.
+        rules::check_new_user(&self.register(), &new.username)?;
+        let password = self.hash(new.password.clone()).await?;
+        let key = Arc::clone(&by.key);
+        self.alone(Cause::Author(by.clone()), move |register| {
+            rules::check_new_user(register, &new.username)?;
+            let rights = rules::key_to_give(register, &key, new.key.as_deref())?;
+            Ok(vec![Change::PutUser(UserRecord {
+                name: new.username.clone(),
+                password: password.clone(),
+                user_type: new.user_type,
+                key: rights,
+                extra: new.extra.clone(),
+            })])
         })
         .await
     }
 
-    /// Replaces all that is said of a user, the name aside. Keys that the user got by logging in are revoked if password or key change.
+    /// Replaces all that is said of a user, the name aside. Who may not say whose rights users have leaves them as they are. Keys that the
+    /// user got by logging in are revoked, that of the caller aside.
     ///
     /// # Errors
     /// As [`create_user`](Self::create_user); also when there is no such user, or it is not the caller's to change.
-    pub async fn update_user(&self, by: &Arc<Key>, new: NewUser) -> Result<(), AccessError> {
+    pub async fn update_user(&self, by: &Author, new: NewUser) -> Result<(), AccessError> {
         rules::check_user(&new.username, &new.extra)?;
         rules::check_password(&new.password)?;
-        let by = Arc::clone(by);
         // Before work is spent on the password.
-        rules::user_to_handle(&self.register(), &by, &new.username).map(drop)?;
-        let password = self.hash(new.password).await?;
-        self.alone(move |register| {
-            let old = rules::user_to_handle(register, &by, &new.username)?;
+        rules::user_to_handle(&self.register(), &by.key, &new.username).map(drop)?;
+        let password = self.hash(new.password.clone()).await?;
+        let key = Arc::clone(&by.key);
+        self.alone(Cause::Author(by.clone()), move |register| {
+            let old = rules::user_to_handle(register, &key, &new.username)?;
             if new.user_type != old.user_type {
-                rules::may_set_type(&by, new.user_type)?;
+                rules::may_set_type(&key, new.user_type)?;
             }
-            let key = rules::key_to_give(register, &by, new.key.as_deref())?;
-            let name = new.username;
-            let mut changes = register.revocation(other_sessions(register, &by, &name));
+            let rights = rules::rights_after(register, &key, old, new.key.as_deref())?;
+            let mut changes = register.revocation(other_sessions(register, &key, &new.username));
             changes.push(Change::PutUser(UserRecord {
-                name,
-                password,
+                name: new.username.clone(),
+                password: password.clone(),
                 user_type: new.user_type,
-                key,
-                extra: new.extra,
+                key: rights,
+                extra: new.extra.clone(),
             }));
             Ok(changes)
         })
@@ -417,15 +512,15 @@ impl Access {
     ///
     /// # Errors
     /// When there is no such user, or it is not the caller's to change; when the password is none.
-    pub async fn set_password(&self, by: &Arc<Key>, name: &str, password: String) -> Result<(), AccessError> {
+    pub async fn set_password(&self, by: &Author, name: &str, password: String) -> Result<(), AccessError> {
         rules::check_password(&password)?;
-        let (by, name) = (Arc::clone(by), name.to_owned());
-        rules::user_to_handle(&self.register(), &by, &name).map(drop)?;
+        rules::user_to_handle(&self.register(), &by.key, name).map(drop)?;
         let password = self.hash(password).await?;
-        self.alone(move |register| {
-            let user = UserRecord::clone(rules::user_to_handle(register, &by, &name)?);
-            let mut changes = register.revocation(other_sessions(register, &by, &name));
-            changes.push(Change::PutUser(UserRecord { password, ..user }));
+        let (key, name) = (Arc::clone(&by.key), name.to_owned());
+        self.alone(Cause::Author(by.clone()), move |register| {
+            let user = UserRecord::clone(rules::user_to_handle(register, &key, &name)?);
+            let mut changes = register.revocation(other_sessions(register, &key, &name));
+            changes.push(Change::PutUser(UserRecord { password: password.clone(), ..user }));
             Ok(changes)
         })
         .await
@@ -435,13 +530,14 @@ impl Access {
     ///
     /// # Errors
     /// When there is no such user or key, or the caller may not give it.
-    pub async fn set_user_key(&self, by: &Arc<Key>, name: &str, key: Option<String>) -> Result<(), AccessError> {
-        let (by, name) = (Arc::clone(by), name.to_owned());
-        self.alone(move |register| {
-            let user = UserRecord::clone(rules::user_to_handle(register, &by, &name)?);
-            let key = rules::key_to_give(register, &by, key.as_deref())?;
+    pub async fn set_user_key(&self, by: &Author, name: &str, rights: Option<String>) -> Result<(), AccessError> {
+        let (key, name) = (Arc::clone(&by.key), name.to_owned());
+        self.alone(Cause::Author(by.clone()), move |register| {
+            let user = UserRecord::clone(rules::user_to_handle(register, &key, &name)?);
+            rules::check_may_rekey(&key)?;
+            let rights = rules::key_to_give(register, &key, rights.as_deref())?;
             let mut changes = register.revocation(register.sessions_of(&name));
-            changes.push(Change::PutUser(UserRecord { key, ..user }));
+            changes.push(Change::PutUser(UserRecord { key: rights, ..user }));
             Ok(changes)
         })
         .await
@@ -451,12 +547,12 @@ impl Access {
     ///
     /// # Errors
     /// When there is no such user, or it is not the caller's to forget.
-    pub async fn delete_user(&self, by: &Arc<Key>, name: &str) -> Result<(), AccessError> {
-        let (by, name) = (Arc::clone(by), name.to_owned());
-        self.alone(move |register| {
-            rules::user_to_handle(register, &by, &name)?;
+    pub async fn delete_user(&self, by: &Author, name: &str) -> Result<(), AccessError> {
+        let (key, name) = (Arc::clone(&by.key), name.to_owned());
+        self.alone(Cause::Author(by.clone()), move |register| {
+            rules::user_to_handle(register, &key, &name)?;
             let mut changes = register.revocation(register.sessions_of(&name));
-            changes.push(Change::DeleteUser(name));
+            changes.push(Change::DeleteUser(name.clone()));
             Ok(changes)
         })
         .await
@@ -476,13 +572,12 @@ impl Access {
     pub async fn create_admin(&self, name: &str, password: String) -> Result<ApiKey, AccessError> {
         rules::check_user(name, &Map::new())?;
         rules::check_password(&password)?;
+        rules::check_new_user(&self.register(), name)?;
         let password = self.hash(password).await?;
         let (name, api_key) = (name.to_owned(), ApiKey::generate()?);
         let (id, digest, created) = (api_key.id(), api_key.digest(), self.inner.clock.now());
-        self.alone(move |register| {
-            if register.user(&name).is_some() {
-                return Err(AccessError::UserExists(name));
-            }
+        self.alone(Cause::Owner, move |register| {
+            rules::check_new_user(register, &name)?;
             let key = KeyRecord {
                 id: id.clone(),
                 digest,
@@ -493,8 +588,9 @@ impl Access {
                 created,
                 expires: None,
             };
-            let user = UserRecord { name, password, user_type: 0, key: Some(id), extra: Map::new() };
-            Ok(vec![Change::PutKey(key), Change::PutUser(user)])
+            let (name, password) = (name.clone(), password.clone());
+            let user = UserRecord { name, password, user_type: 0, key: Some(id.clone()), extra: Map::new() };
+            Ok::<_, AccessError>(vec![Change::PutKey(key), Change::PutUser(user)])
         })
         .await?;
         Ok(api_key)
@@ -534,7 +630,7 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) 
     tokio::task::spawn_blocking(work).await.map_err(|_| StateError::Closed)
 }
 
-/// An object that stands for nothing said.
+/// How many bytes it takes, written down.
 pub(crate) fn size_of(value: &Map<String, Value>) -> usize {
     serde_json::to_vec(value).map_or(usize::MAX, |json| json.len())
 }

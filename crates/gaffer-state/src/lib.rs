@@ -8,6 +8,7 @@
 //! | [`ApiKey`], [`PasswordHash`] | what is shown, what is kept, and how one is told from the other |
 
 mod access;
+mod audit;
 mod clock;
 mod error;
 mod file;
@@ -21,6 +22,7 @@ mod secret;
 mod throttle;
 
 pub use access::{Access, BadKey, DEFAULT_SESSION_LIFETIME, LogInError};
+pub use audit::{AUDIT_TARGET, Author};
 pub use error::StateError;
 pub use file::StateFile;
 pub use folder::StateFolder;

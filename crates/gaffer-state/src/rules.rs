@@ -30,18 +30,25 @@ pub enum AccessError {
         /// What is wrong with it.
         problem: String,
     },
+    /// There are as many as there may be.
+    #[error("{0}")]
+    TooMany(String),
     /// It cannot be written down.
     #[error(transparent)]
     State(#[from] StateError),
 }
 
 /// Keys and users at once: what is in memory is bounded, whoever may make them.
-const MOST: usize = 100_000;
+pub(crate) const MOST_KEYS: usize = 50_000;
+const MOST_USERS: usize = 10_000;
 
 /// Longest label, name of a user, and whatever else is said of one, in bytes.
 const MAX_LABEL: usize = 256;
-const MAX_NAME: usize = 255;
-const MAX_EXTRA: usize = 16 * 1024;
+pub(crate) const MAX_NAME: usize = 255;
+const MAX_EXTRA: usize = 4 * 1024;
+
+/// The most that permissions may take, written down.
+const MAX_PERMISSIONS: usize = 4 * 1024;
 
 fn invalid(field: &'static str, problem: impl Into<String>) -> AccessError {
     AccessError::Invalid { field, problem: problem.into() }
@@ -52,21 +59,43 @@ fn check_good(by: &Key) -> Result<(), AccessError> {
     if by.is_gone() { Err(AccessError::forbidden("your key is good no more")) } else { Ok(()) }
 }
 
-/// Whether a key is the caller's to see and to revoke: it is itself, or goes with it.
-pub(crate) fn may_handle_key(register: &Register, by: &Key, key: &Key) -> bool {
-    let permissions = by.permissions();
-    permissions.admin
-        || key.id() == by.id()
-        || key.id() == by.identity()
-        || permissions.create_key && register.is_within(key.id(), by.identity())
+/// Whether a key is the caller's to see: it is itself, or goes with it. A log-in sees the key that the user has, and no other log-in that
+/// has it.
+pub(crate) fn may_see_key(register: &Register, by: &Key, key: &Key) -> bool {
+    key.id() == by.identity() || may_revoke_key(register, by, key)
 }
 
-/// A key that the caller may see and revoke. Who may not learns nothing of whether it is there.
-pub(crate) fn key_to_handle<'a>(register: &'a Register, by: &Key, id: &KeyId) -> Result<&'a Arc<Key>, AccessError> {
+/// Whether a key is the caller's to revoke: it is itself, or was made with it. A log-in does not end what others have, too.
+fn may_revoke_key(register: &Register, by: &Key, key: &Key) -> bool {
+    let permissions = by.permissions();
+    let is_others =
+        by.user().is_some() && (key.id() == by.identity() || key.user().is_some_and(|user| by.user() != Some(user)));
+    permissions.admin
+        || key.id() == by.id()
+        || !is_others && permissions.create_key && register.is_within(key.id(), by.identity())
+}
+
+/// A key that the caller may see.
+pub(crate) fn key_to_see<'a>(register: &'a Register, by: &Key, id: &KeyId) -> Result<&'a Arc<Key>, AccessError> {
+    key_that(register, by, id, may_see_key)
+}
+
+/// A key that the caller may revoke.
+pub(crate) fn key_to_revoke<'a>(register: &'a Register, by: &Key, id: &KeyId) -> Result<&'a Arc<Key>, AccessError> {
+    key_that(register, by, id, may_revoke_key)
+}
+
+/// A key with which the caller may do this. Who may not learns nothing of whether it is there.
+fn key_that<'a>(
+    register: &'a Register,
+    by: &Key,
+    id: &KeyId,
+    may: fn(&Register, &Key, &Key) -> bool,
+) -> Result<&'a Arc<Key>, AccessError> {
     check_good(by)?;
     let found = register.key(id).filter(|key| !key.is_gone());
     match found {
-        Some(key) if may_handle_key(register, by, key) => Ok(key),
+        Some(key) if may(register, by, key) => Ok(key),
         None if by.permissions().admin => Err(AccessError::UnknownKey),
         Some(_) | None => {
             Err(AccessError::forbidden("your key may handle itself and the keys that were made with it, and no other"))
@@ -91,13 +120,20 @@ pub(crate) fn new_key(
             "a key may permit no more than the one that it is made with; a job of a session of yours is written `session:job`",
         ));
     }
+    let size = serde_json::to_vec(&new.permissions).map_or(usize::MAX, |json| json.len());
+    if size > MAX_PERMISSIONS {
+        return Err(invalid(
+            "permissions",
+            format!("are longer than the {MAX_PERMISSIONS} bytes that are kept; name sessions, or `*`"),
+        ));
+    }
     let identity = by.identity().clone();
     let parent = match new.parent {
         Some(id) => {
             if by.permissions().admin && register.key(&id).is_none() {
                 return Err(invalid("parent", format!("there is no key {id}")));
             }
-            key_to_handle(register, by, &id)?;
+            key_to_see(register, by, &id)?;
             Some(id)
         }
         // The first keys go with nobody: an admin who leaves does not take the node's keys along.
@@ -111,8 +147,12 @@ pub(crate) fn new_key(
     if parent.is_some_and(|parent| parent.user().is_some()) {
         return Err(invalid("parent", "is a key of a log-in, which is gone soon; name the one that the user has"));
     }
-    if register.len() >= MOST || register.key(&api_key.id()).is_some() {
-        return Err(AccessError::forbidden(format!("there are {MOST} keys; revoke some")));
+    if register.len() >= MOST_KEYS {
+        return Err(AccessError::TooMany(format!("there are {MOST_KEYS} keys; revoke some")));
+    }
+    if register.key(&api_key.id()).is_some() {
+        // It has never happened.
+        return Err(AccessError::TooMany("a key of this id is there already; try again".to_owned()));
     }
     let wanted = match new.expires_in {
         Some(0) => return Err(invalid("expires_in", "must be a number of seconds from 1")),
@@ -151,7 +191,8 @@ pub(crate) fn may_handle_user(register: &Register, by: &Key, user: &UserRecord) 
     permissions.admin || is_self(by, user) || permissions.create_user && user.user_type != 0 && covers()
 }
 
-/// A user that the caller may see and change. Who may not learns nothing of whether there is such a one.
+/// A user that the caller may see and change. Who can make users is told that there is none of a name, as making one would tell it; others
+/// learn nothing.
 pub(crate) fn user_to_handle<'a>(
     register: &'a Register,
     by: &Key,
@@ -180,13 +221,30 @@ pub(crate) fn may_set_type(by: &Key, user_type: u8) -> Result<(), AccessError> {
     }
 }
 
-/// The key whose rights a user is to get.
+/// Whether the caller may say whose rights a user has. Users may not say that of themselves: their rights would outlive the key that they
+/// were given with.
+pub(crate) fn check_may_rekey(by: &Key) -> Result<(), AccessError> {
+    if by.permissions().admin || by.permissions().create_user {
+        return Ok(());
+    }
+    Err(AccessError::forbidden("your key does not permit to change whose rights a user has: it has no `create_user`"))
+}
+
+/// The key whose rights a user is to get: one that the caller may see, or has, as it shows it whole. To know an id is not to have a key.
 pub(crate) fn key_to_give(register: &Register, by: &Key, key: Option<&str>) -> Result<Option<KeyId>, AccessError> {
     check_good(by)?;
     let Some(text) = key else { return Ok(None) };
     let id = KeyId::of(text).map_err(|error| invalid("key", error.to_string()))?;
     let found = register.key(&id).filter(|key| !key.is_gone());
-    let key = found.ok_or_else(|| invalid("key", format!("there is no key {id}; make one first")))?;
+    let found = found.filter(|key| may_see_key(register, by, key) || register.find(text).is_some());
+    let key = found.ok_or_else(|| {
+        let hint = if by.permissions().admin {
+            "make one first"
+        } else {
+            "show it whole, if it is not one that was made with yours"
+        };
+        invalid("key", format!("there is no key {id}, or it is not yours to give; {hint}"))
+    })?;
     if key.user().is_some() {
         return Err(invalid("key", "is one of a log-in, which is gone soon; make one for the user"));
     }
@@ -223,9 +281,30 @@ pub(crate) fn check_password(password: &str) -> Result<(), AccessError> {
     Ok(())
 }
 
-pub(crate) fn check_room_for_user(register: &Register) -> Result<(), AccessError> {
-    if register.users().count() >= MOST {
-        return Err(AccessError::forbidden(format!("there are {MOST} users; delete some")));
+/// Whether there may be one user more, of this name.
+pub(crate) fn check_new_user(register: &Register, name: &str) -> Result<(), AccessError> {
+    if register.user(name).is_some() {
+        return Err(AccessError::UserExists(name.to_owned()));
+    }
+    if register.users().count() >= MOST_USERS {
+        return Err(AccessError::TooMany(format!("there are {MOST_USERS} users; delete some")));
     }
     Ok(())
+}
+
+/// Whose rights a user has after all that is said of it was replaced.
+pub(crate) fn rights_after(
+    register: &Register,
+    by: &Key,
+    old: &UserRecord,
+    key: Option<&str>,
+) -> Result<Option<KeyId>, AccessError> {
+    if check_may_rekey(by).is_ok() {
+        return key_to_give(register, by, key);
+    }
+    match key.map(KeyId::of) {
+        None => Ok(old.key.clone()),
+        Some(Ok(id)) if old.key.as_ref() == Some(&id) => Ok(old.key.clone()),
+        Some(_) => check_may_rekey(by).map(|()| None),
+    }
 }

@@ -1,7 +1,7 @@
 //! What is done with keys and users without a node: whoever may write the state file may do everything.
 
 use std::{
-    io::{self, BufRead, IsTerminal, Write},
+    io::{self, BufRead, IsTerminal, Read, Write},
     process::ExitCode,
 };
 
@@ -10,6 +10,9 @@ use gaffer_state::{AccessError, PasswordHash};
 use tokio::runtime;
 
 use crate::{args::Args, settings::Settings};
+
+/// The longest line that is read. What it is for is no longer, which is told by whoever takes it.
+const MAX_LINE: u64 = 64 * 1024;
 
 /// What is to be done instead of running a node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,7 +88,7 @@ fn ask_password() -> anyhow::Result<String> {
 
 fn line_of_stdin(wanted: &str) -> anyhow::Result<String> {
     let mut line = String::new();
-    io::stdin().lock().read_line(&mut line).context("cannot read stdin")?;
+    io::stdin().lock().take(MAX_LINE).read_line(&mut line).context("cannot read stdin")?;
     let line = line.trim_end_matches(['\r', '\n']);
     if line.is_empty() {
         bail!("there must be {wanted}");

@@ -121,7 +121,7 @@ impl State {
     /// When they do not open.
     pub(crate) async fn open_beside(&self) -> anyhow::Result<Access> {
         let file = StateFolder::open(&self.folder)?.file()?;
-        Access::open(file).await.context("cannot read keys and users")
+        Access::open_beside(file).await.context("cannot read keys and users")
     }
 }
 

@@ -18,12 +18,17 @@ impl KeyId {
     /// Its characters.
     pub const LENGTH: usize = 12;
 
-    /// The id of a key, of which this is the whole, or the id itself.
+    /// How long a whole key is.
+    pub const KEY_LENGTH: usize = 64;
+
+    /// The id of a key, of which this is the whole, or the id itself. Whether there is such a key is not asked.
     ///
     /// # Errors
     /// When it is neither.
     pub fn of(text: &str) -> Result<Self, InvalidKeyId> {
-        text.get(..Self::LENGTH).ok_or(InvalidKeyId)?.parse()
+        let is_whole = text.len() == Self::KEY_LENGTH && text.bytes().all(is_digit);
+        let id = if is_whole { text.get(..Self::LENGTH).ok_or(InvalidKeyId)? } else { text };
+        id.parse()
     }
 
     /// The text.
@@ -32,11 +37,15 @@ impl KeyId {
     }
 }
 
+fn is_digit(byte: u8) -> bool {
+    matches!(byte, b'0'..=b'9' | b'a'..=b'f')
+}
+
 impl FromStr for KeyId {
     type Err = InvalidKeyId;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let is_id = text.len() == Self::LENGTH && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+        let is_id = text.len() == Self::LENGTH && text.bytes().all(is_digit);
         if is_id { Ok(Self(text.into())) } else { Err(InvalidKeyId) }
     }
 }
@@ -72,6 +81,10 @@ mod tests {
         assert_eq!(KeyId::of(&format!("0123456789ab{}", "c".repeat(52))), Ok(id));
         for wrong in ["", "0123456789a", "0123456789aB", "0123456789a\u{e9}", "00000000000\u{e9}", "../../../../"] {
             assert_eq!(KeyId::of(wrong), Err(InvalidKeyId), "{wrong}");
+        }
+        let garbage = format!("0123456789ab{}", "-".repeat(52));
+        for neither in ["0123456789abc", &format!("0123456789ab{}", "c".repeat(53)), &garbage] {
+            assert_eq!(KeyId::of(neither), Err(InvalidKeyId), "{neither}");
         }
         assert!("0123456789abc".parse::<KeyId>().is_err());
     }

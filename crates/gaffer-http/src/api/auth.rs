@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 
 use super::{
     Api, ApiError,
-    access::{API_KEY, KeysRequired, Source, audit, basic},
+    access::{API_KEY, KeysRequired, Place, basic},
     answer::{self, Done},
 };
 
@@ -24,14 +24,14 @@ struct LoggedIn<'a> {
 /// What somebody who logs in says, and from where.
 pub(super) struct LoggingIn {
     credentials: Option<(String, String)>,
-    source: Source,
+    place: Place,
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for LoggingIn {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, ApiError> {
-        Ok(Self { credentials: basic(&parts.headers), source: Source::of(&parts.extensions) })
+        Ok(Self { credentials: basic(&parts.headers), place: Place::of(&parts.extensions) })
     }
 }
 
@@ -48,17 +48,13 @@ impl<S: Send + Sync> FromRequestParts<S> for LoggingIn {
 ))]
 pub(super) async fn log_in(
     State(api): State<Api>,
-    LoggingIn { credentials, source }: LoggingIn,
+    LoggingIn { credentials, place }: LoggingIn,
 ) -> Result<Response, ApiError> {
     let not_found = |error: ApiError| ApiError::new(StatusCode::NOT_FOUND, "not_found", error.reason());
     let access = api.doorkeeper.access().map_err(not_found)?;
     let missing = || wrong("a name and a password are needed: `Authorization: Basic`");
     let (user, password) = credentials.ok_or_else(missing)?;
-    let key = access.log_in(&user, &password, &source.0).await.map_err(|error| {
-        audit::not_logged_in(&user, &source.0, &error);
-        refusal(error)
-    })?;
-    audit::logged_in(&user, &source.0, key.as_ref().map(ApiKey::id).as_ref());
+    let key = access.log_in(&user, &password, &place.0).await.map_err(refusal)?;
     let shown = key.as_ref().map(ApiKey::as_str);
     let mut response = answer::secret(&LoggedIn { api_key: shown });
     response.headers_mut().extend(shown.and_then(|key| Some((API_KEY, HeaderValue::from_str(key).ok()?))));
@@ -87,8 +83,7 @@ fn refusal(error: LogInError) -> ApiError {
     (status = 200, body = Done),
     (status = 403, description = "the key is of no log-in; or this node requires no keys"),
 ))]
-pub(super) async fn log_out(KeysRequired { access, key, source }: KeysRequired) -> Result<Response, ApiError> {
-    access.log_out(&key).await?;
-    audit::changed(&key, &source.0, "logged out");
+pub(super) async fn log_out(KeysRequired { access, author }: KeysRequired) -> Result<Response, ApiError> {
+    access.log_out(&author).await?;
     Ok(Done::default().into_response())
 }

@@ -11,7 +11,10 @@ use http_body::Body as _;
 use http_body_util::BodyExt;
 use tokio::time::timeout;
 
-use super::{Api, ApiError};
+use super::{
+    Api, ApiError,
+    access::{Caller, Visitor},
+};
 
 /// Time for the body of a request to arrive: a client that stalls must not hold its place for ever.
 const ARRIVAL: Duration = Duration::from_secs(60);
@@ -33,6 +36,7 @@ impl FromRequest<Api> for Body {
         let most = api.max_body;
         // Who asks whether it may send is told before it does.
         let asks = request.headers().contains_key(header::EXPECT);
+        let visitor = Visitor::of(request.extensions());
         let mut body = request.into_body();
         let announced = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
         if asks && announced > most {
@@ -48,6 +52,10 @@ impl FromRequest<Api> for Body {
             read = timeout(ARRIVAL, reading) => read,
         };
         match read {
+            // A body takes its time. Who may no more when it is there must not act.
+            Ok(Ok(Some(_))) if matches!(&visitor, Visitor::Known(caller) if caller.is_gone()) => {
+                Err(Caller::gone_error())
+            }
             Ok(Ok(Some(body))) => Ok(Self(body)),
             Ok(Ok(None)) => {
                 let _late = timeout(REFUSED_TIME, discard(&mut body)).await;

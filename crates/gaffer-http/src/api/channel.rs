@@ -17,7 +17,10 @@ use utoipa::IntoParams;
 
 use super::{
     Api, ApiError,
-    access::{Visitor, socket},
+    access::{
+        Visitor,
+        socket::{self, Speech},
+    },
     extract::{Path, Query, read_pid},
     path::ByPid,
     websocket::{self, Asks, BadUpgrade, Ends, Form, Mode, ProcessOutput, Websocket, Wish, WishQuery},
@@ -93,9 +96,17 @@ async fn speak(
     };
     let asked = async { Ok(Asked { pid: pid?, stream, wish: wanted.read(Some(USUAL_HEARTBEAT))? }) };
     match asked.await {
-        Ok(asked) => websocket.admit(visitor, asked, api, say).await,
+        Ok(asked) => websocket.admit(visitor, asked, api, SPEECH).await,
         Err(error) => websocket.refuse(&error, say(&error), api),
     }
+}
+
+/// A key in a frame is answered as every other frame is.
+const SPEECH: Speech = Speech { say, acknowledge };
+
+fn acknowledge(message: &[u8]) -> Vec<Outgoing> {
+    let answer = Frame::read_message(message).map(|told| Outgoing::Data(frame(Kind::Response, told.id, "OK")));
+    answer.into_iter().collect()
 }
 
 /// Errors that are about no message of the client.
@@ -200,7 +211,7 @@ impl Receiver for Writer {
     async fn receive(&mut self, message: Data) -> Vec<Outgoing> {
         let bytes = message.into_bytes();
         if std::mem::take(&mut self.is_first) && socket::key_in(&bytes).is_some() {
-            return Vec::new();
+            return acknowledge(&bytes);
         }
         let answer = match Frame::read_message(&bytes) {
             Ok(Frame { id, body, .. }) => match self.write(bytes.slice_ref(body)).await {

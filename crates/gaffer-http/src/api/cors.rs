@@ -49,10 +49,10 @@ pub(super) async fn cors(State(origins): State<Arc<Origins>>, request: Request, 
 }
 
 /// Whether a request does something, or asks whether it may. Websockets do: browsers open them without asking, and what a page
-/// sends on them may be a command.
+/// sends on them may be a command. So does a log-in: wrong ones count.
 fn acts(request: &Request) -> bool {
     let reads = matches!(*request.method(), Method::GET | Method::HEAD);
-    !reads || request.headers().contains_key(header::UPGRADE)
+    !reads || request.headers().contains_key(header::UPGRADE) || request.uri().path() == "/auth"
 }
 
 /// The origin whose pages may read the answer.

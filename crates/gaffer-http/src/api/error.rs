@@ -145,6 +145,7 @@ impl From<AccessError> for ApiError {
         let (status, code) = match &error {
             AccessError::Forbidden(_) => (StatusCode::FORBIDDEN, "forbidden"),
             AccessError::UnknownKey | AccessError::UnknownUser => (StatusCode::NOT_FOUND, "not_found"),
+            AccessError::TooMany(_) => (StatusCode::CONFLICT, "too_many"),
             AccessError::UserExists(_) => (StatusCode::CONFLICT, "user_conflict"),
             AccessError::State(error) => return Self::of_state(error),
             AccessError::Invalid { .. } => (StatusCode::BAD_REQUEST, "bad_request"),

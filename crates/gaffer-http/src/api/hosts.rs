@@ -26,7 +26,7 @@ pub struct InvalidHost(pub String);
 /// The names that requests may be addressed to, beside `localhost`, numbers and this machine's host name.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Hosts {
-    /// No other, at endpoints that only this machine reaches. At others any, as nobody knows by which names the node is known.
+    /// No other, for whoever comes from a loopback address. For others any, as nobody knows by which names the node is known.
     #[default]
     Own,
     /// These, in lower case, at all ports.
@@ -63,7 +63,8 @@ impl Hosts {
         };
         let is_checked = match self {
             Self::Any => false,
-            Self::Own => connected.is_loopback(),
+            // At an endpoint on all addresses a browser of this machine comes in from here as well.
+            Self::Own => connected.is_loopback() || connected.peer().is_loopback(),
             Self::Listed(_) => true,
         };
         !is_checked || self.allow_names(headers, uri)

@@ -15,7 +15,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::{
     ApiError,
-    access::{API_KEY, KeysRequired, audit},
+    access::{API_KEY, KeysRequired},
     answer::{self, Done},
     extract::{Object, Path, Query},
     schema,
@@ -56,16 +56,16 @@ struct Keys {
     (status = 200, description = "in the order of their making", body = Keys),
 ))]
 pub(super) async fn list(
-    KeysRequired { access, key, .. }: KeysRequired,
+    KeysRequired { access, author }: KeysRequired,
     Query(listing): Query<Listing>,
 ) -> Result<Response, ApiError> {
-    let permissions = key.permissions();
+    let permissions = author.key.permissions();
     if !permissions.admin && !permissions.create_key {
         return Err(
             AccessError::Forbidden("your key does not permit to list keys: it has no `create_key`".to_owned()).into()
         );
     }
-    let keys = access.keys(&key).into_iter();
+    let keys = access.keys(&author.key).into_iter();
     let keys = keys.map(|key| if listing.includes_keys() { KeyOrId::Key(key) } else { KeyOrId::Id(key.key) }).collect();
     Ok(answer::private(&Keys { keys }))
 }
@@ -86,13 +86,11 @@ struct Made<'a> {
     )),
 ))]
 pub(super) async fn create(
-    KeysRequired { access, key, source }: KeysRequired,
+    KeysRequired { access, author }: KeysRequired,
     Object(object): Object,
 ) -> Result<Response, ApiError> {
     let new = read(&object)?;
-    let told = serde_json::to_string(&new.permissions).unwrap_or_default();
-    let made = access.create_key(&key, new).await?;
-    audit::changed(&key, &source.0, format_args!("made key {} with {told}", made.id()));
+    let made = access.create_key(&author, new).await?;
     let mut response = answer::secret(&Made { ok: true, api_key: made.as_str() });
     let headers = response.headers_mut();
     headers.extend(HeaderValue::from_str(made.as_str()).map(|value| (API_KEY, value)));
@@ -162,22 +160,21 @@ struct KeyDetail {
 /// Tells what a key permits: the caller's own, or one that was made with it; any, for an admin.
 #[utoipa::path(get, path = "/keys/{key}", tag = "keys", params(ByKey, Listing), responses((status = 200, body = KeyDetail)))]
 pub(super) async fn detail(
-    KeysRequired { access, key, .. }: KeysRequired,
+    KeysRequired { access, author }: KeysRequired,
     Path(path): Path<ByKey>,
     Query(listing): Query<Listing>,
 ) -> Result<Response, ApiError> {
-    let (info, children) = access.key_info(&key, &path.id()?)?;
+    let (info, children) = access.key_info(&author.key, &path.id()?)?;
     Ok(answer::private(&KeyDetail { key: info, keys: listing.includes_keys().then_some(children) }))
 }
 
 /// Revokes a key, and those that go with it. Feeds and websockets that were opened with one of them end.
 #[utoipa::path(delete, path = "/keys/{key}", tag = "keys", params(ByKey), responses((status = 200, body = Done)))]
 pub(super) async fn revoke(
-    KeysRequired { access, key, source }: KeysRequired,
+    KeysRequired { access, author }: KeysRequired,
     Path(path): Path<ByKey>,
 ) -> Result<Done, ApiError> {
     let id = path.id()?;
-    access.revoke_key(&key, id.clone()).await?;
-    audit::changed(&key, &source.0, format_args!("revoked key {id}"));
+    access.revoke_key(&author, id).await?;
     Ok(Done::default())
 }

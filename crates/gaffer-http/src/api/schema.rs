@@ -487,8 +487,9 @@ pub(super) struct Process {
     os_pid: i32,
     /// Its job, as `session.name`.
     name: String,
-    /// The program.
-    cmd: String,
+    /// The program, variables replaced. `null` for callers who may read the job and not manage it.
+    #[schema(required)]
+    cmd: Option<String>,
     /// Variables replaced. `null` for callers who may read the job and not manage it.
     #[schema(required)]
     args: Option<Vec<String>>,

@@ -10,7 +10,7 @@ use axum::response::Response;
 
 use super::{
     ApiError,
-    access::{KeysRequired, audit},
+    access::KeysRequired,
     answer::{self, Done},
     extract::{Object, Path, Query},
     schema,
@@ -44,10 +44,10 @@ struct Users {
     (status = 200, description = "by name", body = Users),
 ))]
 pub(super) async fn list(
-    KeysRequired { access, key, .. }: KeysRequired,
+    KeysRequired { access, author }: KeysRequired,
     Query(listing): Query<Listing>,
 ) -> Result<Response, ApiError> {
-    let permissions = key.permissions();
+    let permissions = author.key.permissions();
     if !permissions.admin && !permissions.create_user {
         return Err(AccessError::Forbidden(
             "your key does not permit to list users: it has no `create_user`".to_owned(),
@@ -55,7 +55,7 @@ pub(super) async fn list(
         .into());
     }
     let whole = matches!(listing.include_user.as_deref(), Some("true" | "1"));
-    let users = access.users(&key).into_iter();
+    let users = access.users(&author.key).into_iter();
     let users =
         users.map(|user| if whole { UserOrName::User(user) } else { UserOrName::Name(user.username) }).collect();
     Ok(answer::private(&Users { users }))
@@ -67,13 +67,11 @@ pub(super) async fn list(
     (status = 409, description = "there is a user of this name"),
 ))]
 pub(super) async fn create(
-    KeysRequired { access, key, source }: KeysRequired,
+    KeysRequired { access, author }: KeysRequired,
     Object(object): Object,
 ) -> Result<Done, ApiError> {
     let user = read(object, None)?;
-    let name = user.username.clone();
-    access.create_user(&key, user).await?;
-    audit::changed(&key, &source.0, format_args!("made user {name:?}"));
+    access.create_user(&author, user).await?;
     Ok(Done::default())
 }
 
@@ -88,10 +86,10 @@ pub(super) struct ByUser {
 /// Tells of a user: one that the caller may handle, or itself.
 #[utoipa::path(get, path = "/users/{user}", tag = "users", params(ByUser), responses((status = 200, body = schema::User)))]
 pub(super) async fn detail(
-    KeysRequired { access, key, .. }: KeysRequired,
+    KeysRequired { access, author }: KeysRequired,
     Path(path): Path<ByUser>,
 ) -> Result<Response, ApiError> {
-    Ok(answer::private(&access.user(&key, &path.user)?))
+    Ok(answer::private(&access.user(&author.key, &path.user)?))
 }
 
 /// Replaces all that is known of a user, and ends the user's log-ins.
@@ -99,24 +97,22 @@ pub(super) async fn detail(
     (status = 200, body = Done),
 ))]
 pub(super) async fn update(
-    KeysRequired { access, key, source }: KeysRequired,
+    KeysRequired { access, author }: KeysRequired,
     Path(path): Path<ByUser>,
     Object(object): Object,
 ) -> Result<Done, ApiError> {
     let user = read(object, Some(&path.user))?;
-    access.update_user(&key, user).await?;
-    audit::changed(&key, &source.0, format_args!("changed user {:?}", path.user));
+    access.update_user(&author, user).await?;
     Ok(Done::default())
 }
 
 /// Forgets a user, and ends the user's log-ins.
 #[utoipa::path(delete, path = "/users/{user}", tag = "users", params(ByUser), responses((status = 200, body = Done)))]
 pub(super) async fn delete(
-    KeysRequired { access, key, source }: KeysRequired,
+    KeysRequired { access, author }: KeysRequired,
     Path(path): Path<ByUser>,
 ) -> Result<Done, ApiError> {
-    access.delete_user(&key, &path.user).await?;
-    audit::changed(&key, &source.0, format_args!("deleted user {:?}", path.user));
+    access.delete_user(&author, &path.user).await?;
     Ok(Done::default())
 }
 
@@ -124,13 +120,12 @@ pub(super) async fn delete(
 #[utoipa::path(put, path = "/users/{user}/password", operation_id = "set_password", tag = "users", params(ByUser),
     request_body = schema::Password, responses((status = 200, body = Done)))]
 pub(super) async fn set_password(
-    KeysRequired { access, key, source }: KeysRequired,
+    KeysRequired { access, author }: KeysRequired,
     Path(path): Path<ByUser>,
     Object(mut object): Object,
 ) -> Result<Done, ApiError> {
     let password = take_text(&mut object, "password")?.ok_or_else(|| missing("password"))?;
-    access.set_password(&key, &path.user, password).await?;
-    audit::changed(&key, &source.0, format_args!("gave user {:?} another password", path.user));
+    access.set_password(&author, &path.user, password).await?;
     Ok(Done::default())
 }
 
@@ -138,7 +133,7 @@ pub(super) async fn set_password(
 #[utoipa::path(put, path = "/users/{user}/key", operation_id = "set_key", tag = "users", params(ByUser),
     request_body = schema::UserKey, responses((status = 200, body = Done)))]
 pub(super) async fn set_key(
-    KeysRequired { access, key, source }: KeysRequired,
+    KeysRequired { access, author }: KeysRequired,
     Path(path): Path<ByUser>,
     Object(mut object): Object,
 ) -> Result<Done, ApiError> {
@@ -146,8 +141,7 @@ pub(super) async fn set_key(
         return Err(missing("key"));
     }
     let given = take_text(&mut object, "key")?;
-    access.set_user_key(&key, &path.user, given).await?;
-    audit::changed(&key, &source.0, format_args!("gave user {:?} the rights of another key", path.user));
+    access.set_user_key(&author, &path.user, given).await?;
     Ok(Done::default())
 }
 

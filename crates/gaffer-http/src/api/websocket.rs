@@ -31,7 +31,7 @@ use super::{
     Api, ApiError,
     access::{
         Caller, Guarded, Object, Visitor, audit,
-        socket::{self, Opening, Say},
+        socket::{self, Opening, Speech},
     },
 };
 use crate::{
@@ -95,7 +95,9 @@ async fn open<A: Asks>(asks: A, guarded: Guarded, caller: Caller) -> Result<Sess
 
 impl Websocket {
     /// Grants the websocket, and speaks on it what was asked for: at once, or after a key as the first message.
-    pub(super) async fn admit<A: Asks>(self, visitor: Visitor, asks: A, api: &Api, say: Say) -> Response {
+    pub(super) async fn admit<A: Asks>(self, visitor: Visitor, asks: A, api: &Api, form: Speech) -> Response {
+        let say = form.say;
+        let peer = self.connected.as_ref().map(|Extension(connected)| connected.peer().to_string()).unwrap_or_default();
         match visitor {
             Visitor::Known(caller) => match open(asks, api.manager.clone(), caller.clone()).await {
                 Ok(session) => match caller {
@@ -103,7 +105,7 @@ impl Websocket {
                     Caller::Key(_) => self.speak(socket::kept(session, caller, say), api),
                 },
                 Err(error) => {
-                    audit::refused_message(Some(&caller), "websocket", &error);
+                    audit::refused_message(&peer, Some(&caller), "a websocket", &error);
                     self.refuse(&error, say(&error), api)
                 }
             },
@@ -111,7 +113,7 @@ impl Websocket {
                 let (guarded, options) = (api.manager.clone(), asks.options());
                 let opening: Opening<A::Source, A::Receiver> =
                     Box::new(move |caller| open(asks, guarded, caller).boxed());
-                self.speak(socket::after_key(api.doorkeeper.clone(), options, opening, say), api)
+                self.speak(socket::after_key(api.doorkeeper.clone(), options, opening, form, peer), api)
             }
             Visitor::Refused(error) => error.into_response(),
         }

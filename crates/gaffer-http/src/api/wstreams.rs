@@ -13,7 +13,10 @@ use utoipa::IntoParams;
 
 use super::{
     Api, ApiError,
-    access::Visitor,
+    access::{
+        Visitor,
+        socket::{self, Speech},
+    },
     extract::{Path, Query},
     path::ByPid,
     websocket::{self, Asks, Ends, Exit, Form, Mode, Websocket, Wish, WishQuery},
@@ -51,10 +54,13 @@ pub(super) async fn open(
     websocket: Websocket,
 ) -> Response {
     match read(&path, wanted, wish) {
-        Ok(wanted) => websocket.admit(visitor, wanted, &api, say).await,
+        Ok(wanted) => websocket.admit(visitor, wanted, &api, SPEECH).await,
         Err(error) => websocket.refuse(&error, say(&error), &api),
     }
 }
+
+/// A key is not answered: what comes is the process's.
+const SPEECH: Speech = Speech { say, acknowledge: |_| Vec::new() };
 
 /// Errors as the text of a message.
 fn say(error: &ApiError) -> Data {
@@ -95,7 +101,7 @@ impl Asks for Asked {
         let options = self.options();
         let ends = Ends::find(&manager, self.pid, self.stream.as_deref(), &self.wish).await?;
         let (source, input) = ends.split(self.form);
-        let receiver = Writer { manager, pid: self.pid, input };
+        let receiver = Writer { manager, pid: self.pid, input, is_first: true };
         Ok(Session { source, receiver, options })
     }
 }
@@ -137,6 +143,8 @@ pub(super) struct Writer {
     pid: ProcessId,
     /// `None` if the client said that it would only read.
     input: Option<Stdin>,
+    /// A key may be shown by the first message, also where it was shown before or none is required: it is nothing for the process.
+    is_first: bool,
 }
 
 /// Time for the news of an exit to come, when a write has failed.
@@ -144,10 +152,14 @@ const NEWS_OF_EXIT: Duration = Duration::from_secs(1);
 
 impl Receiver for Writer {
     async fn receive(&mut self, message: Data) -> Vec<Outgoing> {
+        let message = message.into_bytes();
+        if std::mem::take(&mut self.is_first) && socket::key_in(&message).is_some() {
+            return Vec::new();
+        }
         let Some(input) = &self.input else {
             return refusal(&ApiError::new(StatusCode::FORBIDDEN, "forbidden_write", Mode::ONLY_READS));
         };
-        let Err(source) = input.write(message.into_bytes()).await else { return Vec::new() };
+        let Err(source) = input.write(message).await else { return Vec::new() };
         // Most inputs close because their process ends. Then it is no error, and the rest of its output is still to be said.
         let ended = async {
             if let Ok(mut exit) = Exit::of(&self.manager, self.pid).await {

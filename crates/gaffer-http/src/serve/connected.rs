@@ -74,6 +74,11 @@ pub enum Peer {
 }
 
 impl Peer {
+    /// Whether it is a program of this machine that connected by a loopback address.
+    pub fn is_loopback(&self) -> bool {
+        matches!(self, Self::Tcp(address) if address.ip().to_canonical().is_loopback())
+    }
+
     /// From where, so that it is the same for the next connection: an address without its port, or a user.
     pub fn place(&self) -> String {
         match self {

@@ -8,6 +8,7 @@ use std::{
     time::Duration,
 };
 
+use axum::http::Extensions;
 use tokio::{
     sync::Notify,
     time::{Instant, sleep_until},
@@ -39,6 +40,8 @@ pub(super) struct Conversation {
     room: Notify,
     /// Tells that a receiver has come or gone.
     seats: Notify,
+    /// What is known of the request that began it.
+    extensions: Extensions,
 }
 
 #[derive(Debug, Default)]
@@ -102,9 +105,13 @@ fn wake(waker: Option<Waker>) {
 }
 
 impl Conversation {
-    pub(super) fn new() -> Arc<Self> {
+    pub(super) fn new(extensions: Extensions) -> Arc<Self> {
         let state = State { free_since: Some(Instant::now()), ..State::default() };
-        Arc::new(Self { state: Mutex::new(state), ..Self::default() })
+        Arc::new(Self { state: Mutex::new(state), extensions, ..Self::default() })
+    }
+
+    pub(super) fn extensions(&self) -> &Extensions {
+        &self.extensions
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

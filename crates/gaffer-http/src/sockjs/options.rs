@@ -40,6 +40,9 @@ pub struct Options {
     pub refuse: fn(StatusCode, &str) -> Response,
     /// What a session is to know of the request that began it: see [`Session::extensions`](super::Session::extensions). Default: nothing.
     pub introduce: fn(&Extensions) -> Extensions,
+    /// Whether a request may speak and hear in a session, of which the first is what `introduce` has kept, the second the request's own.
+    /// Otherwise there is no such session for it. Default: whoever knows the session's id.
+    pub is_of: fn(&Extensions, &Extensions) -> bool,
 }
 
 impl Default for Options {
@@ -56,6 +59,7 @@ impl Default for Options {
             max_sessions: 1024,
             refuse,
             introduce: |_| Extensions::new(),
+            is_of: |_, _| true,
         }
     }
 }

@@ -5,6 +5,8 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
+use axum::http::Extensions;
+
 use super::conversation::Conversation;
 
 /// All sessions. A clone is the same registry.
@@ -44,14 +46,14 @@ impl Registry {
         self.sessions().get(id).cloned()
     }
 
-    pub(super) fn get_or_begin(&self, id: &str) -> Found {
+    pub(super) fn get_or_begin(&self, id: &str, introduce: impl FnOnce() -> Extensions) -> Found {
         let mut sessions = self.sessions();
         let count = sessions.len();
         match sessions.entry(id.into()) {
             Entry::Occupied(known) => Found::Known(Arc::clone(known.get())),
             Entry::Vacant(_) if count >= self.most => Found::Full,
             Entry::Vacant(place) => {
-                let conversation = Arc::clone(place.insert(Conversation::new()));
+                let conversation = Arc::clone(place.insert(Conversation::new(introduce())));
                 Found::New(conversation, Registered { registry: self.clone(), id: id.into() })
             }
         }
@@ -72,14 +74,18 @@ mod tests {
     #[test]
     fn a_session_is_found_by_its_id_as_long_as_it_is_registered() {
         let registry = Registry::new(2);
-        let Found::New(first, registered) = registry.get_or_begin("a") else { panic!("it is new") };
-        assert!(matches!(registry.get_or_begin("a"), Found::Known(known) if Arc::ptr_eq(&known, &first)));
-        drop(registry.get_or_begin("b"));
-        let Found::New(_, kept) = registry.get_or_begin("b") else { panic!("the first `b` was dropped at once") };
-        assert!(matches!(registry.get_or_begin("c"), Found::Full));
+        let Found::New(first, registered) = registry.get_or_begin("a", Extensions::new) else { panic!("it is new") };
+        assert!(
+            matches!(registry.get_or_begin("a", Extensions::new), Found::Known(known) if Arc::ptr_eq(&known, &first))
+        );
+        drop(registry.get_or_begin("b", Extensions::new));
+        let Found::New(_, kept) = registry.get_or_begin("b", Extensions::new) else {
+            panic!("the first `b` was dropped at once")
+        };
+        assert!(matches!(registry.get_or_begin("c", Extensions::new), Found::Full));
         drop(registered);
         assert!(registry.get("a").is_none());
-        assert!(matches!(registry.get_or_begin("c"), Found::New(..)));
+        assert!(matches!(registry.get_or_begin("c", Extensions::new), Found::New(..)));
         drop(kept);
     }
 }

@@ -152,11 +152,21 @@ impl<S: Service> Server<S> {
         (self.options.refuse)(status, reason)
     }
 
+    /// Whether a request may speak and hear in a session.
+    fn is_of(&self, conversation: &Conversation, request: &Extensions) -> bool {
+        (self.options.is_of)(conversation.extensions(), request)
+    }
+
+    /// Whose a session is, is nobody's business.
+    fn nobodys(&self) -> Response {
+        self.refuse(StatusCode::NOT_FOUND, "there is no such session")
+    }
+
     async fn session(&self, id: &str, transport: Transport, parts: &mut Parts, body: Body) -> Response {
         let format = match transport {
             Transport::Websocket => return self.websocket(parts, false),
             Transport::XhrSend | Transport::JsonpSend => {
-                return self.send(id, transport, &parts.headers, body).await.unwrap_or_else(|refusal| refusal);
+                return self.send(id, transport, parts, body).await.unwrap_or_else(|refusal| refusal);
             }
             Transport::Xhr => Ok(Format::Lines { streaming: false }),
             Transport::XhrStreaming => Ok(Format::Lines { streaming: true }),
@@ -172,10 +182,11 @@ impl<S: Service> Server<S> {
 
     /// Answers with what a session has to say, and begins it if need be.
     async fn receive(&self, id: &str, format: Format, extensions: &Extensions) -> Response {
-        let conversation = match self.registry.get_or_begin(id) {
+        let conversation = match self.registry.get_or_begin(id, || (self.options.introduce)(extensions)) {
+            Found::Known(conversation) if !self.is_of(&conversation, extensions) => return self.nobodys(),
             Found::Known(conversation) => conversation,
             Found::New(conversation, registered) => {
-                self.begin(&conversation, registered, extensions);
+                self.begin(&conversation, registered);
                 conversation
             }
             Found::Full => return self.refuse(StatusCode::SERVICE_UNAVAILABLE, "there are too many sessions"),
@@ -198,9 +209,8 @@ impl<S: Service> Server<S> {
     }
 
     /// Has the service speak on a session, and keeps that until its client has not come back for long enough.
-    fn begin(&self, conversation: &Arc<Conversation>, registered: Registered, extensions: &Extensions) {
-        let session = Session::new(Arc::clone(conversation), (self.options.introduce)(extensions));
-        self.lifetime.spawn(self.service.serve(session));
+    fn begin(&self, conversation: &Arc<Conversation>, registered: Registered) {
+        self.lifetime.spawn(self.service.serve(Session::new(Arc::clone(conversation))));
         let (conversation, delay) = (Arc::clone(conversation), self.options.disconnect_delay);
         let closing = self.lifetime.closing().clone();
         // A task of its own: a service that ends, or panics, leaves a client that is to be told.
@@ -214,16 +224,10 @@ impl<S: Service> Server<S> {
     }
 
     /// Takes in what a client says.
-    async fn send(
-        &self,
-        id: &str,
-        transport: Transport,
-        headers: &HeaderMap,
-        body: Body,
-    ) -> Result<Response, Response> {
-        let Some(conversation) = self.registry.get(id) else {
-            return Err(self.refuse(StatusCode::NOT_FOUND, "there is no such session"));
-        };
+    async fn send(&self, id: &str, transport: Transport, parts: &Parts, body: Body) -> Result<Response, Response> {
+        let conversation = self.registry.get(id).filter(|conversation| self.is_of(conversation, &parts.extensions));
+        let Some(conversation) = conversation else { return Err(self.nobodys()) };
+        let headers = &parts.headers;
         let most = self.options.max_message;
         let ending = || self.refuse(StatusCode::SERVICE_UNAVAILABLE, "the server is shutting down");
         let reading = timeout(ARRIVAL, Limited::new(body, most).collect());
@@ -270,12 +274,11 @@ impl<S: Service> Server<S> {
             }
         };
         let kept = parts.extensions.get::<Connected>().cloned();
-        let conversation = Conversation::new();
+        let conversation = Conversation::new((self.options.introduce)(&parts.extensions));
         let Place::Free(seat) = conversation.sit(true) else {
             return StatusCode::INTERNAL_SERVER_ERROR.into_response(); // Not reached: nobody else knows it.
         };
-        let session = Session::new(Arc::clone(&conversation), (self.options.introduce)(&parts.extensions));
-        self.lifetime.spawn(self.service.serve(session));
+        self.lifetime.spawn(self.service.serve(Session::new(Arc::clone(&conversation))));
         let options = ws::Options { max_message: self.options.max_message, ..ws::Options::default() };
         if raw {
             let session = ws::Session { source: Raw::new(seat), receiver: RawIntake::new(conversation), options };

@@ -37,17 +37,16 @@ where
 /// Dropping it closes the session.
 pub struct Session {
     conversation: Arc<Conversation>,
-    extensions: Extensions,
 }
 
 impl Session {
-    pub(super) fn new(conversation: Arc<Conversation>, extensions: Extensions) -> Self {
-        Self { conversation, extensions }
+    pub(super) fn new(conversation: Arc<Conversation>) -> Self {
+        Self { conversation }
     }
 
     /// What [`Options::introduce`](super::Options::introduce) has kept of the request that began it.
     pub fn extensions(&self) -> &Extensions {
-        &self.extensions
+        self.conversation.extensions()
     }
 
     /// The next message of the client; `None` once nothing more comes.

@@ -36,8 +36,19 @@ impl Listening {
         Self::of(Limits::default(), options).await
     }
 
+    /// One that listens elsewhere, and is reached by a loopback address all the same.
+    pub(crate) async fn on(bind: &str) -> Self {
+        let mut node = Self::bound(bind, Limits::default(), api::Options::default()).await;
+        node.address.set_ip([127, 0, 0, 1].into());
+        node
+    }
+
     async fn of(limits: Limits, options: api::Options) -> Self {
-        let endpoint = Endpoint { bind: "127.0.0.1:0".parse().unwrap(), limits, ..Endpoint::default() };
+        Self::bound("127.0.0.1:0", limits, options).await
+    }
+
+    async fn bound(bind: &str, limits: Limits, options: api::Options) -> Self {
+        let endpoint = Endpoint { bind: bind.parse().unwrap(), limits, ..Endpoint::default() };
         // At its end most tests still hold clients that do not read.
         let handler = HttpHandler::bind(&[endpoint]).await.unwrap();
         let handler = handler.with_drain(Duration::from_millis(20)).with_options(options);

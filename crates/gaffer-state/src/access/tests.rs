@@ -13,9 +13,13 @@ const NOW: u64 = 1_000_000;
 
 struct Fixture {
     access: Access,
-    admin: Arc<Key>,
+    admin: Author,
     time: Arc<AtomicU64>,
     file: StateFile,
+}
+
+fn author(key: Arc<Key>) -> Author {
+    Author { key, source: "a test".to_owned() }
 }
 
 impl Fixture {
@@ -23,13 +27,15 @@ impl Fixture {
         let (file, time) = (StateFile::in_memory().unwrap(), Arc::new(AtomicU64::new(NOW)));
         let access = Self::open(&file, &time).await;
         let admin = access.create_admin("root", "secret".to_owned()).await.unwrap();
-        let admin = access.key(admin.as_str()).await.unwrap();
+        let admin = author(access.key(admin.as_str()).await.unwrap());
         Self { access, admin, time, file }
     }
 
     async fn open(file: &StateFile, time: &Arc<AtomicU64>) -> Access {
         let clock = Clock::standing(Arc::clone(time));
-        Access::with(file.clone(), DEFAULT_SESSION_LIFETIME, clock).await.unwrap()
+        let access = Access::with(file.clone(), DEFAULT_SESSION_LIFETIME, clock).await.unwrap();
+        access.sweep().await.unwrap();
+        access
     }
 
     /// What another start of the node would find.
@@ -41,7 +47,7 @@ impl Fixture {
         self.time.fetch_add(seconds, Ordering::SeqCst);
     }
 
-    async fn make(&self, by: &Arc<Key>, permissions: Permissions, expires_in: Option<u64>) -> ApiKey {
+    async fn make(&self, by: &Author, permissions: Permissions, expires_in: Option<u64>) -> ApiKey {
         let new = NewKey { permissions, expires_in, ..NewKey::default() };
         self.access.create_key(by, new).await.unwrap()
     }
@@ -78,7 +84,7 @@ async fn a_key_is_good_until_its_second_comes() {
 async fn what_is_kept_is_there_after_the_next_start() {
     let fixture = Fixture::new().await;
     let parent = fixture.make(&fixture.admin, makes_keys(), None).await;
-    let by = fixture.access.key(parent.as_str()).await.unwrap();
+    let by = author(fixture.access.key(parent.as_str()).await.unwrap());
     let child = fixture.make(&by, Permissions::default(), Some(99)).await;
     fixture.user("bob", Some(&parent)).await;
     let session = fixture.access.log_in("bob", "p", "here").await.unwrap().unwrap();
@@ -87,9 +93,9 @@ async fn what_is_kept_is_there_after_the_next_start() {
         let (now, then) = (fixture.access.key(key.as_str()).await.unwrap(), again.key(key.as_str()).await.unwrap());
         assert_eq!(now.info(), then.info());
     }
-    assert_eq!(again.users(&fixture.admin), fixture.access.users(&fixture.admin));
+    assert_eq!(again.users(&fixture.admin.key), fixture.access.users(&fixture.admin.key));
     assert!(again.log_in("bob", "p", "here").await.unwrap().is_some());
-    assert_eq!(again.admins(), [("root".to_owned(), fixture.admin.id().clone())]);
+    assert_eq!(again.admins(), [("root".to_owned(), fixture.admin.key.id().clone())]);
 }
 
 #[tokio::test]
@@ -101,7 +107,7 @@ async fn the_oldest_log_in_makes_room_for_one_more() {
     let mut sessions = Vec::new();
     for _ in 0..66 {
         fixture.pass(1);
-        sessions.push(fixture.access.open_session(Arc::clone(&user)).await.unwrap().unwrap());
+        sessions.push(fixture.access.open_session(Arc::clone(&user), "here").await.unwrap().unwrap());
     }
     for (at, session) in sessions.iter().enumerate() {
         assert_eq!(fixture.access.key(session.as_str()).await.is_ok(), at >= 2, "{at}");
@@ -123,9 +129,9 @@ async fn a_log_in_is_over_with_the_users_key() {
 async fn a_revoked_caller_can_do_nothing_more() {
     let fixture = Fixture::new().await;
     let key = fixture.make(&fixture.admin, Permissions::admin(), None).await;
-    let by = fixture.access.key(key.as_str()).await.unwrap();
+    let by = author(fixture.access.key(key.as_str()).await.unwrap());
     let other = fixture.make(&fixture.admin, Permissions::default(), None).await;
-    fixture.access.revoke_key(&fixture.admin, by.id().clone()).await.unwrap();
+    fixture.access.revoke_key(&fixture.admin, by.key.id().clone()).await.unwrap();
     let new = || NewKey::default();
     assert!(fixture.access.create_key(&by, new()).await.is_err());
     assert!(fixture.access.revoke_key(&by, other.id()).await.is_err());
@@ -133,7 +139,7 @@ async fn a_revoked_caller_can_do_nothing_more() {
     assert!(fixture.access.set_password(&by, "root", "mine".to_owned()).await.is_err());
     assert!(fixture.access.set_user_key(&by, "root", None).await.is_err());
     assert!(fixture.access.delete_user(&by, "root").await.is_err());
-    assert!(fixture.access.user(&by, "root").is_err() && fixture.access.key_info(&by, by.id()).is_err());
+    assert!(fixture.access.user(&by.key, "root").is_err() && fixture.access.key_info(&by.key, by.key.id()).is_err());
 }
 
 #[tokio::test]
@@ -155,10 +161,10 @@ async fn keys_that_are_made_while_their_parent_is_revoked_go_with_it() {
     let fixture = Fixture::new().await;
     for _ in 0..20 {
         let parent = fixture.make(&fixture.admin, makes_keys(), None).await;
-        let by = fixture.access.key(parent.as_str()).await.unwrap();
+        let by = author(fixture.access.key(parent.as_str()).await.unwrap());
         let making: Vec<_> = (0..8)
             .map(|_| {
-                let (access, by) = (fixture.access.clone(), Arc::clone(&by));
+                let (access, by) = (fixture.access.clone(), by.clone());
                 tokio::spawn(async move { access.create_key(&by, NewKey::default()).await })
             })
             .collect();
@@ -231,15 +237,16 @@ async fn history(tries: Vec<Try>) {
     let access = &fixture.access;
     let mut held: Vec<(Arc<Key>, ApiKey)> = Vec::new();
     let caller = |held: &[(Arc<Key>, ApiKey)], at: usize| match at % (held.len() + 1) {
-        0 => Arc::clone(&fixture.admin),
-        at => Arc::clone(&held[at - 1].0),
+        0 => fixture.admin.clone(),
+        at => author(Arc::clone(&held[at - 1].0)),
     };
     for step in tries {
         match step {
             Try::Make { by, permissions, parent, expires_in } => {
-                let (by, parent) = (caller(&held, by), parent.map(|parent| caller(&held, parent).id().clone()));
+                let (by, parent) = (caller(&held, by), parent.map(|parent| caller(&held, parent).key.id().clone()));
                 let new = NewKey { permissions: permissions.clone(), parent, expires_in, label: None };
                 if let Ok(made) = access.create_key(&by, new).await {
+                    let by = &by.key;
                     assert!(!by.is_gone() && (by.permissions().admin || by.permissions().create_key));
                     let (mine, theirs) = (rights(by.permissions()), rights(&permissions));
                     assert!(mine.iter().zip(&theirs).all(|(mine, theirs)| *mine || !theirs), "{by:?} {permissions:?}");
@@ -248,20 +255,20 @@ async fn history(tries: Vec<Try>) {
                 }
             }
             Try::Revoke { by, key } => {
-                let (by, key) = (caller(&held, by), caller(&held, key));
-                if key.id() != fixture.admin.id() && access.revoke_key(&by, key.id().clone()).await.is_ok() {
+                let (by, Author { key, .. }) = (caller(&held, by), caller(&held, key));
+                if key.id() != fixture.admin.key.id() && access.revoke_key(&by, key.id().clone()).await.is_ok() {
                     assert!(key.is_gone());
                 }
             }
             Try::AddUser { by, name, key } => {
-                let (by, key) = (caller(&held, by), key.map(|key| caller(&held, key).id().to_string()));
+                let (by, key) = (caller(&held, by), key.map(|key| caller(&held, key).key.id().to_string()));
                 let user = NewUser { key: key.clone(), ..NewUser::new(format!("u{name}"), "p") };
                 if access.create_user(&by, user).await.is_ok() {
-                    assert!(by.permissions().admin || by.permissions().create_user);
+                    assert!(by.key.permissions().admin || by.key.permissions().create_user);
                 }
             }
             Try::SetKey { by, name, key } => {
-                let (by, key) = (caller(&held, by), key.map(|key| caller(&held, key).id().to_string()));
+                let (by, key) = (caller(&held, by), key.map(|key| caller(&held, key).key.id().to_string()));
                 drop(access.set_user_key(&by, &format!("u{name}"), key).await);
             }
             Try::DeleteUser { by, name } => drop(access.delete_user(&caller(&held, by), &format!("u{name}")).await),
@@ -269,7 +276,7 @@ async fn history(tries: Vec<Try>) {
                 let name = format!("u{name}");
                 let user = access.register().user(&name).cloned();
                 let Some(user) = user else { continue };
-                if let Ok(Some(made)) = access.open_session(user).await {
+                if let Ok(Some(made)) = access.open_session(user, "here").await {
                     let key = access.key(made.as_str()).await.unwrap();
                     held.push((key, made));
                 }
@@ -280,9 +287,9 @@ async fn history(tries: Vec<Try>) {
     }
     // The file holds what is in memory, but for what is good no more.
     let again = fixture.again().await;
-    assert_eq!(again.keys(&fixture.admin), access.keys(&fixture.admin));
+    assert_eq!(again.keys(&fixture.admin.key), access.keys(&fixture.admin.key));
     let strip = |users: Vec<UserInfo>| users.into_iter().map(|user| user.username).collect::<Vec<_>>();
-    assert_eq!(strip(again.users(&fixture.admin)), strip(access.users(&fixture.admin)));
+    assert_eq!(strip(again.users(&fixture.admin.key)), strip(access.users(&fixture.admin.key)));
 }
 
 /// What always holds.

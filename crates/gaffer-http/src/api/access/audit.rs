@@ -1,20 +1,15 @@
-//! Lines of the log about rights: who was refused what, and who gave or took which. Nothing secret is in them.
-
-use std::fmt::Display;
+//! Lines of the log about who was refused what. Nothing secret is in them. Changes of rights are told of where they are made.
 
 use axum::{
     extract::Request,
     http::{Method, Uri},
 };
 use gaffer_core::access::KeyId;
-use gaffer_state::Key;
-use tracing::{info, warn};
+use gaffer_state::{AUDIT_TARGET as TARGET, Key};
+use tracing::warn;
 
-use super::{Caller, Visitor};
+use super::{Caller, Visitor, basic};
 use crate::{api::ApiError, serve::Connected};
-
-/// The target of all these lines, for filters.
-pub(in crate::api) const TARGET: &str = "gaffer::audit";
 
 /// The codes of refusals that are about rights, and not about what a process is ready for.
 const REFUSALS: [&str; 5] = ["unauthorized", "forbidden", "forbidden_origin", "forbidden_host", "too_many_attempts"];
@@ -27,6 +22,8 @@ pub(in crate::api) struct Entry {
     method: Method,
     uri: Uri,
     visitor: Visitor,
+    /// The name of somebody who logs in.
+    user: Option<String>,
     connected: Option<Connected>,
 }
 
@@ -36,6 +33,7 @@ impl Entry {
             method: request.method().clone(),
             uri: request.uri().clone(),
             visitor: visitor.clone(),
+            user: (request.uri().path() == "/auth").then(|| basic(request.headers())).flatten().map(|(user, _)| user),
             connected: request.extensions().get().cloned(),
         }
     }
@@ -43,8 +41,12 @@ impl Entry {
     /// Tells of the refusal, if it is one that is about rights.
     pub(in crate::api) fn refused(&self, error: &ApiError) {
         if REFUSALS.contains(&error.code()) {
-            let Self { method, uri, visitor, connected } = self;
-            let (path, caller) = (without_secrets(uri.path()), name(visitor));
+            let Self { method, uri, visitor, user, connected } = self;
+            let path = without_secrets(uri.path());
+            let caller = match user {
+                Some(user) => format!("somebody as user {:?}", shortened(user)),
+                None => name(visitor),
+            };
             let peer = connected.as_ref().map(|connected| connected.peer().to_string()).unwrap_or_default();
             let reason = error.reason();
             warn!(target: TARGET, %peer, caller, %method, path, error = error.code(), "refused: {reason}");
@@ -88,28 +90,13 @@ fn shortened(text: &str) -> &str {
     &text[..end]
 }
 
-/// Tells of a change of rights.
-pub(in crate::api) fn changed(by: &Key, source: &str, what: impl Display) {
-    info!(target: TARGET, peer = source, caller = name_of(by), "{what}");
-}
-
-/// Tells of a log-in.
-pub(in crate::api) fn logged_in(user: &str, source: &str, key: Option<&KeyId>) {
-    let key = key.map_or("none", KeyId::as_str);
-    info!(target: TARGET, peer = source, user, key, "logged in");
-}
-
-/// Tells of a log-in that failed. What was tried as a password is nobody's business: it may be that of something else.
-pub(in crate::api) fn not_logged_in(user: &str, source: &str, reason: impl Display) {
-    warn!(target: TARGET, peer = source, user = shortened(user), "refused: {reason}");
-}
-
-/// Tells of a message on a websocket that was refused.
-pub(in crate::api) fn refused_message(caller: Option<&Caller>, what: &str, error: &ApiError) {
+/// Tells of what was refused on a websocket. `peer` is who is at its other end, `what` what was wanted.
+pub(in crate::api) fn refused_message(peer: &str, caller: Option<&Caller>, what: &str, error: &ApiError) {
     if REFUSALS.contains(&error.code()) {
         let caller = caller.map_or_else(|| "nobody".to_owned(), |caller| name(&Visitor::Known(caller.clone())));
         let reason = error.reason();
-        warn!(target: TARGET, caller, message = what, error = error.code(), "refused: {reason}");
+        let what = shortened(what);
+        warn!(target: TARGET, peer, caller, what, error = error.code(), "refused: {reason}");
     }
 }
 

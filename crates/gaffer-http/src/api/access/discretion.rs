@@ -13,11 +13,11 @@ pub(in crate::api) fn hide(object: &mut Map<String, Value>) {
     }
 }
 
-/// Leaves out of a process what its job's variables have become: also its arguments, in which they may stand.
+/// Leaves out of a process what its job's variables have become: also its program and its arguments, in which they may stand.
 pub(in crate::api) fn hide_process(object: &mut Map<String, Value>) {
     hide(object);
-    if let Some(args) = object.get_mut("args") {
-        *args = Value::Null;
+    for words in ["cmd", "args"] {
+        object.insert(words.to_owned(), Value::Null);
     }
 }
 

@@ -67,8 +67,8 @@ impl Guarded {
         Ok(manager.clone())
     }
 
-    /// The manager, for anybody who is known: what it tells is to be sifted.
-    pub(in crate::api) fn open_to_all(&self) -> &Manager {
+    /// The manager, for anybody who is known: what it tells is to be sifted, by what the caller may read.
+    pub(in crate::api) fn open_to_all(&self, _caller: &Caller) -> &Manager {
         &self.manager
     }
 
@@ -137,7 +137,7 @@ impl FromRequestParts<Api> for Anyone {
 
     async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, ApiError> {
         let caller = Visitor::of_parts(parts).known()?;
-        Ok(Self { manager: api.manager.open_to_all().clone(), caller })
+        Ok(Self { manager: api.manager.open_to_all(&caller).clone(), caller })
     }
 }
 

@@ -1,7 +1,5 @@
 //! From the headers of a request to its caller.
 
-use std::sync::Arc;
-
 use axum::{
     extract::{FromRequestParts, Request, State},
     http::{HeaderMap, HeaderName, header, request::Parts},
@@ -9,7 +7,7 @@ use axum::{
     response::Response,
 };
 use base64::{Engine, prelude::BASE64_STANDARD};
-use gaffer_state::{Access, Key};
+use gaffer_state::{Access, Author};
 
 use super::{
     Caller, Visitor, audit,
@@ -111,15 +109,14 @@ pub(in crate::api) fn basic(headers: &HeaderMap) -> Option<(String, String)> {
 /// A caller who is known by a key, where keys are required; and these.
 pub(in crate::api) struct KeysRequired {
     pub(in crate::api) access: Access,
-    pub(in crate::api) key: Arc<Key>,
-    pub(in crate::api) source: Source,
+    pub(in crate::api) author: Author,
 }
 
 /// From where a request comes.
 #[derive(Clone, Debug)]
-pub(in crate::api) struct Source(pub(in crate::api) String);
+pub(in crate::api) struct Place(pub(in crate::api) String);
 
-impl Source {
+impl Place {
     /// The peer's address, without its port; `""` if it is not known.
     pub(in crate::api) fn of(extensions: &axum::http::Extensions) -> Self {
         Self(extensions.get::<Connected>().map(|connected| connected.peer().place()).unwrap_or_default())
@@ -131,9 +128,9 @@ impl FromRequestParts<Api> for KeysRequired {
 
     async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, ApiError> {
         let access = api.doorkeeper.access()?.clone();
-        let source = Source::of(&parts.extensions);
+        let Place(source) = Place::of(&parts.extensions);
         match Visitor::of_parts(parts).known()? {
-            Caller::Key(key) => Ok(Self { access, key, source }),
+            Caller::Key(key) => Ok(Self { access, author: Author { key, source } }),
             Caller::Everybody => Err(unauthorized("an API key is needed")), // Not reached: there are keys.
         }
     }

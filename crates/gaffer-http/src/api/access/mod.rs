@@ -20,4 +20,4 @@ pub(super) use caller::{Caller, Visitor};
 pub(super) use grant::{
     Anyone, Guarded, Loading, Manage, May, Names, Object, Read, Write, readable_jobs, readable_pids, readable_sessions,
 };
-pub(super) use identify::{API_KEY, Doorkeeper, KeysRequired, Source, basic, identify};
+pub(super) use identify::{API_KEY, Doorkeeper, KeysRequired, Place, basic, identify};

@@ -43,6 +43,14 @@ pub(in crate::api) fn key_in(message: &[u8]) -> Option<&str> {
 /// How an error is said: the text of a message, in the form of the websocket's others.
 pub(in crate::api) type Say = fn(&ApiError) -> Data;
 
+/// What a websocket says of keys.
+#[derive(Clone, Copy)]
+pub(in crate::api) struct Speech {
+    pub(in crate::api) say: Say,
+    /// The answer to a message that shows a good one.
+    pub(in crate::api) acknowledge: fn(&[u8]) -> Vec<Outgoing>,
+}
+
 /// A session that ends when its caller's key is good no more.
 pub(in crate::api) fn kept<S, R>(session: Session<S, R>, caller: Caller, say: Say) -> Session<Kept<S>, Watched<R>> {
     let Session { source, receiver, options } = session;
@@ -97,21 +105,25 @@ pub(in crate::api) fn after_key<S, R>(
     doorkeeper: Doorkeeper,
     options: Options,
     open: Opening<S, R>,
-    say: Say,
+    speech: Speech,
+    peer: String,
 ) -> Session<Late<S>, Doorway<S, R>>
 where
     S: Stream<Item = Outgoing> + Send + Unpin + 'static,
     R: Receiver,
 {
     let (hand, awaited) = oneshot::channel();
-    let late = Late { state: Waiting::ForKey(awaited, Box::pin(sleep(PATIENCE))), say };
-    Session { source: late, receiver: Doorway::Closed { doorkeeper, open: Some(open), hand: Some(hand), say }, options }
+    let say = speech.say;
+    let late = Late { state: Waiting::ForKey(awaited, Box::pin(sleep(PATIENCE))), say, peer: peer.clone() };
+    let closed = Closed { doorkeeper, open: Some(open), hand: Some(hand), speech, peer };
+    Session { source: late, receiver: Doorway::Closed(closed), options }
 }
 
 /// What is said once the caller is known.
 pub(in crate::api) struct Late<S> {
     state: Waiting<S>,
     say: Say,
+    peer: String,
 }
 
 enum Waiting<S> {
@@ -124,7 +136,7 @@ impl<S: Stream<Item = Outgoing> + Unpin> Stream for Late<S> {
     type Item = Outgoing;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Outgoing>> {
-        let Self { state, say } = &mut *self;
+        let Self { state, say, peer } = &mut *self;
         loop {
             match state {
                 Waiting::Open(source) => return Pin::new(source).poll_next(cx),
@@ -138,7 +150,7 @@ impl<S: Stream<Item = Outgoing> + Unpin> Stream for Late<S> {
                         }
                     } else {
                         ready!(patience.as_mut().poll(cx));
-                        audit::refused_message(None, "AUTH", &no_key());
+                        audit::refused_message(peer, None, "a websocket", &no_key());
                         *state = Waiting::TooLate;
                         return Poll::Ready(Some(Outgoing::Data(say(&no_key()))));
                     }
@@ -154,8 +166,17 @@ fn no_key() -> ApiError {
 
 /// Hears a key first.
 pub(in crate::api) enum Doorway<S, R> {
-    Closed { doorkeeper: Doorkeeper, open: Option<Opening<S, R>>, hand: Option<oneshot::Sender<Kept<S>>>, say: Say },
+    Closed(Closed<S, R>),
     Open(Watched<R>),
+}
+
+/// Before a key was shown. After a refusal nothing is left to open.
+pub(in crate::api) struct Closed<S, R> {
+    doorkeeper: Doorkeeper,
+    open: Option<Opening<S, R>>,
+    hand: Option<oneshot::Sender<Kept<S>>>,
+    speech: Speech,
+    peer: String,
 }
 
 impl<S, R> Receiver for Doorway<S, R>
@@ -164,11 +185,11 @@ where
     R: Receiver,
 {
     async fn receive(&mut self, message: Data) -> Vec<Outgoing> {
-        let (doorkeeper, open, hand, say) = match self {
+        let Closed { doorkeeper, open, hand, speech: Speech { say, acknowledge }, peer } = match self {
             Self::Open(receiver) => return receiver.receive(message).await,
-            Self::Closed { doorkeeper, open, hand, say } => (doorkeeper, open, hand, *say),
+            Self::Closed(closed) => closed,
         };
-        // After a refusal nothing is heard.
+        let (say, acknowledge) = (*say, *acknowledge);
         let (Some(open), Some(hand)) = (open.take(), hand.take()) else { return Vec::new() };
         let shown = message.into_bytes();
         let caller = match key_in(&shown) {
@@ -184,10 +205,10 @@ where
                 let Session { source, receiver, .. } = kept(session, caller, say);
                 *self = Self::Open(receiver);
                 drop(hand.send(source)); // If nobody waits for it, the session is over.
-                Vec::new()
+                acknowledge(&shown)
             }
             Err(error) => {
-                audit::refused_message(None, "AUTH", &error);
+                audit::refused_message(peer, None, "a websocket", &error);
                 vec![Outgoing::Data(say(&error)), Outgoing::Close(websocket::close(&error))]
             }
         }

@@ -197,7 +197,7 @@ impl Command {
     pub(super) async fn run(self, api: &Api, caller: &Caller) -> Result<Progress, ApiError> {
         let manager = &match self.needs() {
             Some((right, object)) => api.manager.open(caller, right, &object).await?,
-            None => api.manager.open_to_all().clone(),
+            None => api.manager.open_to_all(caller).clone(),
         };
         let result = match self {
             Self::Send { pid, data, stream } => return send(api, manager, pid, data, stream).await,

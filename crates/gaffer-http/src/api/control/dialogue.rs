@@ -32,7 +32,7 @@ use super::{
 use crate::{
     api::{
         Api, ApiError,
-        access::{Caller, Visitor, audit},
+        access::{Caller, Place, Visitor, audit},
         websocket,
     },
     sockjs::Session,
@@ -64,6 +64,8 @@ enum Step {
 pub(super) struct Dialogue {
     api: Api,
     session: Session,
+    /// From where it is, for the log.
+    peer: Arc<str>,
     door: Door,
     topics: Topics,
     /// What is done at the moment.
@@ -76,10 +78,12 @@ pub(super) struct Dialogue {
 
 impl Dialogue {
     pub(super) fn new(api: Api, session: Session) -> Self {
+        let peer = session.extensions().get().map_or_else(|| "".into(), |Place(peer)| Arc::from(peer.as_str()));
         let door = Door::new(api.doorkeeper.clone(), Visitor::of(session.extensions()));
         Self {
             api,
             session,
+            peer,
             door,
             topics: Topics::default(),
             step: None,
@@ -131,7 +135,7 @@ impl Dialogue {
 
     /// Tells a client that it may not be here.
     fn refuse(self, error: &ApiError) {
-        audit::refused_message(self.door.caller().ok().as_ref(), "/channel", error);
+        audit::refused_message(&self.peer, self.door.who(), "/channel", error);
         let data = Misunderstanding {
             error: "AUTH_REQUIRED".to_owned(),
             reason: error.code().to_owned(),
@@ -197,8 +201,10 @@ impl Dialogue {
                 let identity = request.identity.clone();
                 match Command::read(request) {
                     Ok(command) => {
-                        let (api, has_room) = (self.api.clone(), self.sending.len() < SENDING);
-                        self.step = Some(carry_out(api, caller, identity, command, has_room).boxed());
+                        let has_room = self.sending.len() < SENDING;
+                        let wish =
+                            Wish { api: self.api.clone(), caller, peer: Arc::clone(&self.peer), identity, command };
+                        self.step = Some(carry_out(wish, has_room).boxed());
                     }
                     Err(error) => self.answer(&answered(identity, Err(error))),
                 }
@@ -222,12 +228,12 @@ impl Dialogue {
             let error = ApiError::new(StatusCode::BAD_REQUEST, "too_many_topics", reason);
             return self.answer(&Reply::NotSubscribed { topic, data: error.failure() });
         }
-        let turns = Arc::clone(&self.turns);
+        let (turns, peer) = (Arc::clone(&self.turns), Arc::clone(&self.peer));
         let opening = async move {
             let topic = wanted.text.clone();
             let opened = opening::open(&manager, &caller, wanted, &turns).await;
             if let Err(error) = &opened {
-                audit::refused_message(Some(&caller), &topic, error);
+                audit::refused_message(&peer, Some(&caller), &topic, error);
             }
             Step::Opened(topic, opened.map(|(source, start)| (Box::new(source), start)))
         };
@@ -330,7 +336,16 @@ async fn next(session: &Session, answers: &mut Answers, topics: &mut Topics) -> 
     .await
 }
 
-async fn carry_out(api: Api, caller: Caller, identity: Value, command: Command, has_room: bool) -> Step {
+/// A command, and whose.
+struct Wish {
+    api: Api,
+    caller: Caller,
+    peer: Arc<str>,
+    identity: Value,
+    command: Command,
+}
+
+async fn carry_out(Wish { api, caller, peer, identity, command }: Wish, has_room: bool) -> Step {
     if let (Command::Send { .. }, false) = (&command, has_room) {
         let reason = format!("{SENDING} messages of this connection wait for processes that do not read");
         let error = ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "input_waits", reason);
@@ -341,7 +356,7 @@ async fn carry_out(api: Api, caller: Caller, identity: Value, command: Command, 
         Ok(Progress::Done(result)) => Step::Answered(answered(identity, Ok(result))),
         Ok(Progress::Waiting(sending)) => Step::Sending(identity, sending),
         Err(error) => {
-            audit::refused_message(Some(&caller), name, &error);
+            audit::refused_message(&peer, Some(&caller), name, &error);
             Step::Answered(answered(identity, Err(error)))
         }
     }

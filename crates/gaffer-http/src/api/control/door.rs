@@ -44,6 +44,14 @@ impl Door {
         }
     }
 
+    /// Who it is or was, for the log.
+    pub(super) fn who(&self) -> Option<&Caller> {
+        match &self.state {
+            State::Open(caller) => Some(caller),
+            State::Closed | State::Refused(_) => None,
+        }
+    }
+
     /// Whether a key is still to be shown.
     pub(super) fn is_closed(&self) -> bool {
         matches!(self.state, State::Closed)

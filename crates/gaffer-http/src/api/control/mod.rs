@@ -28,7 +28,10 @@ use axum::{
 
 pub(super) use self::description::describe;
 use self::dialogue::Dialogue;
-use super::{Api, ApiError, Origins, access::Visitor};
+use super::{
+    Api, ApiError, Origins,
+    access::{Caller, Place, Visitor},
+};
 use crate::sockjs::{self, Session};
 
 /// Where the page in a frame has the client of SockJS from: a site plugin, as code from elsewhere would be let in here.
@@ -38,7 +41,7 @@ const SOCKJS_CLIENT: &str = "/_plugin/sockjs/sockjs.min.js";
 pub(super) fn routes(api: Api, origins: Origins) -> Router {
     let lifetime = api.lifetime.clone();
     let client_url = SOCKJS_CLIENT.to_owned();
-    let options = sockjs::Options { origins, client_url, refuse, introduce, ..sockjs::Options::default() };
+    let options = sockjs::Options { origins, client_url, refuse, introduce, is_of, ..sockjs::Options::default() };
     sockjs::router("/channel", move |session: Session| Dialogue::new(api.clone(), session).hold(), options, lifetime)
 }
 
@@ -46,7 +49,19 @@ pub(super) fn routes(api: Api, origins: Origins) -> Router {
 fn introduce(extensions: &Extensions) -> Extensions {
     let mut known = Extensions::new();
     known.insert(Visitor::of(extensions));
+    known.insert(Place::of(extensions));
     known
+}
+
+/// A session that was opened with a key is for requests with that key: its id alone, which stands in the address of each of its requests, is none.
+fn is_of(session: &Extensions, request: &Extensions) -> bool {
+    match (Visitor::of(session), Visitor::of(request)) {
+        (_, Visitor::Refused(_)) => false,
+        (Visitor::Known(Caller::Key(own)), Visitor::Known(Caller::Key(shown))) => own.id() == shown.id(),
+        (Visitor::Known(Caller::Key(_)), Visitor::Known(Caller::Everybody) | Visitor::Nobody) => false,
+        // It was opened without one, and may show one as its first message: pages cannot do otherwise.
+        (Visitor::Known(Caller::Everybody) | Visitor::Nobody | Visitor::Refused(_), _) => true,
+    }
 }
 
 /// Refusals in the one form of errors.

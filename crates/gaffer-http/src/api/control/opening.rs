@@ -86,14 +86,14 @@ async fn granted(guarded: &Guarded, caller: &Caller, topic: &Topic) -> Result<Ma
     // No `_` arm: a new topic must say.
     let object = match topic {
         Topic::Events(pattern) => {
-            watch::check(guarded.open_to_all(), caller, pattern).await?;
-            return Ok(guarded.open_to_all().clone());
+            watch::check(guarded.open_to_all(caller), caller, pattern).await?;
+            return Ok(guarded.open_to_all(caller).clone());
         }
         Topic::Process(pid) => {
-            watch::check(guarded.open_to_all(), caller, &Pattern::Process(*pid, None)).await?;
-            return Ok(guarded.open_to_all().clone());
+            watch::check(guarded.open_to_all(caller), caller, &Pattern::Process(*pid, None)).await?;
+            return Ok(guarded.open_to_all(caller).clone());
         }
-        Topic::Stats(Target::All) => return Ok(guarded.open_to_all().clone()),
+        Topic::Stats(Target::All) => return Ok(guarded.open_to_all(caller).clone()),
         Topic::Job(job) | Topic::Stats(Target::Job(job)) => Object::Job(job.clone()),
         Topic::Stats(Target::Process(pid)) | Topic::Stream { pid, .. } => Object::Process(*pid),
     };

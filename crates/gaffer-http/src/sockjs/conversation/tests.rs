@@ -28,7 +28,7 @@ fn go_away() -> Close {
 
 #[tokio::test(start_paused = true)]
 async fn what_is_said_arrives_in_order_over_one_connection_after_the_other() {
-    let conversation = Conversation::new();
+    let conversation = Conversation::new(Extensions::new());
     let mut seat = sit(&conversation);
     assert_eq!(next(&mut seat).await, "o");
     conversation.push("a".into()).unwrap();
@@ -46,7 +46,7 @@ async fn what_is_said_arrives_in_order_over_one_connection_after_the_other() {
 
 #[tokio::test(start_paused = true)]
 async fn only_one_receives_at_a_time() {
-    let conversation = Conversation::new();
+    let conversation = Conversation::new(Extensions::new());
     let seat = sit(&conversation);
     assert!(matches!(conversation.sit(false), Place::Taken));
     seat.give_up();
@@ -55,7 +55,7 @@ async fn only_one_receives_at_a_time() {
 
 #[tokio::test(start_paused = true)]
 async fn a_close_comes_after_all_messages_and_as_often_as_it_is_asked_for() {
-    let conversation = Conversation::new();
+    let conversation = Conversation::new(Extensions::new());
     conversation.push("last words".into()).unwrap();
     conversation.close(go_away());
     assert_eq!(conversation.push("too late".into()), Err(SessionOver));
@@ -75,7 +75,7 @@ async fn a_close_comes_after_all_messages_and_as_often_as_it_is_asked_for() {
 
 #[tokio::test(start_paused = true)]
 async fn a_connection_that_breaks_ends_the_session() {
-    let conversation = Conversation::new();
+    let conversation = Conversation::new(Extensions::new());
     let mut seat = sit(&conversation);
     assert_eq!(next(&mut seat).await, "o");
     conversation.offer(vec!["said before".into()]).await.unwrap();
@@ -89,7 +89,7 @@ async fn a_connection_that_breaks_ends_the_session() {
 
 #[tokio::test(start_paused = true)]
 async fn where_both_ways_are_one_what_was_said_before_the_end_is_still_heard() {
-    let conversation = Conversation::new();
+    let conversation = Conversation::new(Extensions::new());
     let Place::Free(seat) = conversation.sit(true) else { panic!("the place is not free") };
     drop(seat);
     assert_eq!(conversation.push("x".into()), Err(SessionOver));
@@ -102,7 +102,7 @@ async fn where_both_ways_are_one_what_was_said_before_the_end_is_still_heard() {
 
 #[tokio::test(start_paused = true)]
 async fn who_says_more_than_there_is_room_for_waits() {
-    let conversation = Conversation::new();
+    let conversation = Conversation::new(Extensions::new());
     let large = "x".repeat(ROOM);
     assert_eq!(is_ready(&conversation), Poll::Ready(Ok(())));
     conversation.push(large.clone().into()).unwrap();
@@ -135,7 +135,7 @@ async fn who_says_more_than_there_is_room_for_waits() {
 
 #[tokio::test(start_paused = true)]
 async fn a_frame_holds_no_more_than_is_asked_for_and_at_least_one_message() {
-    let conversation = Conversation::new();
+    let conversation = Conversation::new(Extensions::new());
     let mut seat = sit(&conversation);
     assert_eq!(next(&mut seat).await, "o");
     for message in ["", "", "abc", "d"] {
@@ -151,7 +151,7 @@ async fn a_frame_holds_no_more_than_is_asked_for_and_at_least_one_message() {
 #[tokio::test(start_paused = true)]
 async fn a_session_lapses_when_nobody_receives_for_long_enough() {
     const DELAY: Duration = Duration::from_secs(5);
-    let conversation = Conversation::new();
+    let conversation = Conversation::new(Extensions::new());
     let begun = Instant::now();
     let lapsing = tokio::spawn({
         let conversation = Arc::clone(&conversation);

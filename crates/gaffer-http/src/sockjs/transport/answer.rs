@@ -108,6 +108,8 @@ impl http_body::Body for Answer {
 mod tests {
     use std::{future::poll_fn, sync::Arc};
 
+    use axum::http::Extensions;
+
     use super::*;
     use crate::sockjs::conversation::Conversation;
 
@@ -125,7 +127,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_silence_is_broken_by_heartbeats() {
-        let conversation = Conversation::new();
+        let conversation = Conversation::new(Extensions::new());
         let begun = Instant::now();
         let mut answer = answer(&conversation, Format::Events, LIMITS);
         assert_eq!(next(&mut answer).await.as_deref(), Some("\r\n"));
@@ -143,7 +145,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_poll_ends_with_its_heartbeat_and_the_session_does_not() {
-        let conversation = Conversation::new();
+        let conversation = Conversation::new(Extensions::new());
         for (seconds, expected) in [(0, "o\n"), (25, "h\n"), (25, "h\n")] {
             let begun = Instant::now();
             let mut answer = answer(&conversation, Format::Lines { streaming: false }, LIMITS);
@@ -156,7 +158,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn an_answer_gives_its_place_up_with_the_last_chunk_and_not_after_it() {
-        let conversation = Conversation::new();
+        let conversation = Conversation::new(Extensions::new());
         let limits = Limits { bytes: 4, ..LIMITS };
         let mut answer = answer(&conversation, Format::Lines { streaming: true }, limits);
         assert_eq!(next(&mut answer).await.map(|prelude| prelude.len()), Some(2049));
@@ -170,7 +172,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn what_waits_for_more_than_one_answer_is_left_for_the_next() {
-        let conversation = Conversation::new();
+        let conversation = Conversation::new(Extensions::new());
         let messages = ["a", "b", "c"].map(|text| text.repeat(100));
         for message in &messages {
             conversation.push(message.as_str().into()).unwrap();

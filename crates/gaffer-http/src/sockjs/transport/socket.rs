@@ -158,6 +158,8 @@ mod tests {
     use futures_util::StreamExt;
     use tokio::time::timeout;
 
+    use axum::http::Extensions;
+
     use super::*;
     use crate::sockjs::conversation::Place;
 
@@ -178,7 +180,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_silence_is_broken_by_heartbeats() {
-        let conversation = Conversation::new();
+        let conversation = Conversation::new(Extensions::new());
         let begun = Instant::now();
         let mut framed = Framed::new(seat(&conversation), PAUSE);
         assert_eq!(framed.next().await, text("o"));
@@ -198,7 +200,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_bare_session_is_silent_when_there_is_nothing_to_say() {
-        let conversation = Conversation::new();
+        let conversation = Conversation::new(Extensions::new());
         let mut raw = Raw::new(seat(&conversation));
         let hours = timeout(Duration::from_secs(36_000), raw.next()).await;
         assert!(hours.is_err(), "{hours:?}");

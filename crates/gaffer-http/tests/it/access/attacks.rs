@@ -40,6 +40,16 @@ async fn a_name_that_somebody_has_resolve_to_this_machine_is_refused() {
 }
 
 #[tokio::test]
+async fn a_node_on_all_addresses_is_addressed_from_this_machine_by_its_own_names() {
+    let node = Listening::on("0.0.0.0:0").await;
+    for (host, expected) in [("evil.example", 403), ("127.0.0.1", 200), ("localhost:80", 200)] {
+        let request = format!("GET /pids HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+        assert_eq!(answer(&node, &request).await.0, expected, "{host}");
+    }
+    node.stop().await;
+}
+
+#[tokio::test]
 async fn names_that_are_allowed_are_answered() {
     let hosts = Hosts::from_list(&["gaffer.example"]).unwrap();
     let node = Listening::with_options(api::Options { hosts, ..api::Options::default() }).await;
@@ -177,6 +187,56 @@ async fn a_request_that_is_framed_two_ways_is_no_request() {
         assert!(text.matches("HTTP/1.1 ").count() <= 1, "{framing:?}: {text}");
         assert!(node.manager.jobs(None).await.unwrap().is_empty(), "{framing:?}");
     }
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn who_is_revoked_before_the_body_is_there_does_nothing() {
+    let keys = Keys::new().await;
+    let node = Listening::with_options(keys.options()).await;
+    node.load(job("s.web")).await;
+    let manager = keys.make(json!({"manage": ["s"]})).await;
+    let mut half = Vec::new();
+    for (line, body) in [
+        ("POST /jobs/s", r#"{"name": "evil", "cmd": "sleep 99"}"#),
+        ("POST /processes", r#"{"name": "s.evil", "cmd": "sleep 99"}"#),
+        ("PUT /jobs/s/web", r#"{"cmd": "sleep 99"}"#),
+        ("POST /jobs/s/web/state", "0"),
+        ("POST /jobs/s/web/numprocesses", r#"{"scale": 5}"#),
+        ("POST /streams/1/stdin", "evil\n"),
+    ] {
+        let (first, rest) = body.split_at(body.len() - 1);
+        let mut wire = Wire::connect(node.address).await;
+        let length = body.len();
+        let head =
+            format!("{line} HTTP/1.1\r\nHost: localhost\r\nX-Api-Key: {manager}\r\nContent-Length: {length}\r\n");
+        // That it says `continue` tells that the handler waits for the body.
+        wire.send(&format!("{head}Expect: 100-continue\r\nConnection: close\r\n\r\n")).await;
+        wire.until("100 Continue\r\n\r\n").await;
+        wire.send(first).await;
+        half.push((line, wire, rest));
+    }
+    keys.revoke(&manager).await;
+    for (line, mut wire, rest) in half {
+        wire.send(rest).await;
+        let answer = wire.rest().await;
+        assert!(answer.starts_with("HTTP/1.1 401 "), "{line}: {answer}");
+    }
+    let jobs: Vec<String> = node.manager.jobs(None).await.unwrap().iter().map(ToString::to_string).collect();
+    assert_eq!(jobs, ["s.web"]);
+    let info = node.manager.info(&"s.web".parse().unwrap()).await.unwrap();
+    assert!(info.active && info.max_processes == 1);
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn keys_are_bounded_in_size() {
+    let keys = Keys::new().await;
+    let node = keys.node();
+    let scopes: Vec<String> = (0..900).map(|number| format!("session{number}")).collect();
+    let body = json!({"permissions": {"read": scopes}}).to_string();
+    let refused = node.call_as(Some(&keys.admin), "POST", "/keys", body).await.refused(400, "bad_request");
+    assert!(refused.contains("permissions: are longer than"), "{refused}");
     node.stop().await;
 }
 

@@ -92,6 +92,7 @@ async fn who_makes_keys_handles_those_that_it_made_and_no_other() {
     let status = async |by: &str, method: &str, key: &str| {
         node.call_as(Some(by), method, &format!("/keys/{}", &key[..12]), "").await.status.as_u16()
     };
+    // Who has a key may revoke it; who acts by a log-in has it together with others.
     for (by, key, expected) in [
         (&creator, &creator, 200),
         (&creator, &child, 200),

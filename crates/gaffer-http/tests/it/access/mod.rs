@@ -7,11 +7,11 @@ mod routes;
 mod sockets;
 mod users;
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use gaffer_core::{access::Permissions, api::access::NewKey};
 use gaffer_http::api;
-use gaffer_state::{Access, BadKey, Key, StateFile};
+use gaffer_state::{Access, Author, BadKey, StateFile};
 use serde_json::{Value, json};
 
 use crate::{fixture::Node, wire::DEADLINE};
@@ -30,8 +30,13 @@ impl Keys {
         Self { access, admin }
     }
 
-    async fn admin_key(&self) -> Arc<Key> {
-        self.access.key(&self.admin).await.unwrap()
+    async fn by_admin(&self) -> Author {
+        self.by(&self.admin).await
+    }
+
+    /// Whoever has this key.
+    async fn by(&self, key: &str) -> Author {
+        Author { key: self.access.key(key).await.unwrap(), source: String::new() }
     }
 
     /// Makes a key that permits this.
@@ -44,7 +49,7 @@ impl Keys {
         let Value::Object(object) = permissions else { panic!("no permissions: {permissions}") };
         let permissions = Permissions::from_json(&object).unwrap();
         let new = NewKey { permissions, expires_in, ..NewKey::default() };
-        self.access.create_key(&self.admin_key().await, new).await.unwrap().as_str().to_owned()
+        self.access.create_key(&self.by_admin().await, new).await.unwrap().as_str().to_owned()
     }
 
     /// Makes one whose time is over.
@@ -60,7 +65,7 @@ impl Keys {
     }
 
     async fn revoke(&self, key: &str) {
-        let by = self.admin_key().await;
+        let by = self.by_admin().await;
         self.access.revoke_key(&by, gaffer_core::access::KeyId::of(key).unwrap()).await.unwrap();
     }
 

@@ -209,9 +209,9 @@ impl World {
                 Caller::Admin => Some(keys.admin.clone()),
             });
         }
-        let by = keys.access.key(&creator).await.unwrap();
+        let by = keys.by(&creator).await;
         let made = keys.access.create_key(&by, Default::default()).await.unwrap().id().to_string();
-        let by = keys.admin_key().await;
+        let by = keys.by_admin().await;
         keys.access.create_user(&by, gaffer_core::api::access::NewUser::new("bob", "secret")).await.unwrap();
         let node = keys.node();
         let world = Self { keys, node, shown, made };

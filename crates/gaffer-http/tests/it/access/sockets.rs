@@ -246,11 +246,19 @@ async fn a_process_is_talked_to_after_a_key() {
     client.send(format!("AUTH:{writer}")).await;
     client.send("two\n").await;
     assert_eq!(client.until("two\n").await, "two\n");
+    // Both, as a client may do that does not know whether the header got through.
+    let (mut client, _) = node.try_open_with("/wstreams/1", &[("x-api-key", &writer)]).await.unwrap();
+    client.send(format!("AUTH:{writer}")).await;
+    client.send("both\n").await;
+    assert_eq!(client.until("\n").await, "both\n", "a key is nothing for the process");
+    let mut client = node.open("/1/channel").await;
+    client.send(framed(&format!("AUTH:{writer}"))).await;
+    assert_eq!(client.text().await, "V1 response 1\0OK", "a frame is answered");
     for key in [writer.clone(), framed(&format!("AUTH:{writer}"))] {
         let mut client = node.open("/1/channel").await;
         client.send(if key.contains('\0') { key } else { format!("AUTH:{key}") }).await;
         client.send(framed("three\n")).await;
-        let mut said = client.text().await + &client.text().await;
+        let mut said = client.text().await;
         while !said.contains("three\n") {
             said += &client.text().await;
         }
@@ -342,8 +350,16 @@ async fn sockjs_takes_a_key_over_every_transport() {
     let header = format!("X-Api-Key: {}\r\n", keys.admin);
     assert!(ask("POST /channel/0/a/xhr", &header, "").await.contains("\r\no\n"));
     let message = json!([command("sessions", json!([]))]).to_string();
-    assert!(ask("POST /channel/0/a/xhr_send", "", &message).await.starts_with("HTTP/1.1 204"));
-    assert!(ask("POST /channel/0/a/xhr", "", "").await.contains("gaffer:command_success"));
+    // Then the session is for requests with that key, whoever knows its id.
+    let other = format!("X-Api-Key: {}\r\n", keys.make(json!({"manage": ["*"]})).await);
+    for stranger in ["", "X-Api-Key: nonsense\r\n", &other] {
+        for line in ["POST /channel/0/a/xhr_send", "POST /channel/0/a/xhr", "GET /channel/1/a/eventsource"] {
+            let told = ask(line, stranger, &message).await;
+            assert!(told.starts_with("HTTP/1.1 404"), "{line} {stranger}: {told}");
+        }
+    }
+    assert!(ask("POST /channel/0/a/xhr_send", &header, &message).await.starts_with("HTTP/1.1 204"));
+    assert!(ask("POST /channel/0/a/xhr", &header, "").await.contains("gaffer:command_success"));
     // Without one the session ends at the first word.
     assert!(ask("POST /channel/0/b/xhr", "", "").await.contains("\r\no\n"));
     assert!(ask("POST /channel/0/b/xhr_send", "", &message).await.starts_with("HTTP/1.1 204"));

@@ -84,7 +84,11 @@ async fn who_guesses_is_slowed_down() {
     let refused = log_in(&node, "root", "secret").await;
     refused.refused(429, "too_many_attempts");
     assert!(refused.header("retry-after").parse::<u64>().unwrap() >= 1);
-    // The key itself is good, and so is another user.
+    // The key itself is good, and so is another user: also if many names were tried.
+    for name in 0..30 {
+        log_in(&node, &format!("nobody{name}"), "x").await.refused(401, "unauthorized");
+    }
+    log_in(&node, &"x".repeat(300), "x").await.refused(401, "unauthorized");
     assert_eq!(node.call_as(Some(&keys.admin), "GET", "/pids", "").await.status, 200);
     make(&node, &keys.admin, json!({"username": "bob", "password": "p", "key": keys.admin})).await;
     key_of(&node, "bob", "p").await;
@@ -162,7 +166,7 @@ async fn who_makes_users_cannot_become_somebody_greater() {
         node.call_as(Some(&maker), method, path, body.to_string()).await.refused(403, "forbidden");
     };
     refused("POST", "/users", json!({"username": "x", "password": "p", "key": keys.admin})).await;
-    refused("POST", "/users", json!({"username": "x", "password": "p", "key": all[..12]})).await;
+    refused("POST", "/users", json!({"username": "x", "password": "p", "key": all})).await;
     refused("POST", "/users", json!({"username": "x", "password": "p", "user_type": 0})).await;
     refused("PUT", "/users/bob/key", json!({"key": keys.admin})).await;
     refused("PUT", "/users/bob", json!({"password": "p", "key": all})).await;
@@ -188,6 +192,64 @@ async fn who_makes_users_cannot_become_somebody_greater() {
 }
 
 #[tokio::test]
+async fn to_know_an_id_is_not_to_have_a_key() {
+    let keys = Keys::new().await;
+    let node = keys.node();
+    let (own, other) = (keys.make(json!({"read": ["*"]})).await, keys.make(json!({"read": ["s"]})).await);
+    make(&node, &keys.admin, json!({"username": "eve", "password": "p", "key": own})).await;
+    let eve = key_of(&node, "eve", "p").await;
+    // A user cannot have the rights of another key, nor so outlive the own one.
+    for key in [json!(other[..12]), json!(other), json!(null)] {
+        let body = json!({ "key": key }).to_string();
+        node.call_as(Some(&eve), "PUT", "/users/eve/key", body).await.refused(403, "forbidden");
+    }
+    let body = json!({"password": "p", "key": other[..12]}).to_string();
+    node.call_as(Some(&eve), "PUT", "/users/eve", body).await.refused(403, "forbidden");
+    for body in [json!({"password": "q"}), json!({"password": "q", "key": own[..12], "mail": "eve@example"})] {
+        let answer = node.call_as(Some(&eve), "PUT", "/users/eve", body.to_string()).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        let told = node.call_as(Some(&keys.admin), "GET", "/users/eve", "").await.json();
+        assert_eq!(told["key"], own[..12], "the rights stay");
+    }
+    // Who makes users gives what it can show, or has made.
+    let maker = keys.make(json!({"create_user": true, "create_key": true, "read": ["*"]})).await;
+    let made = node.call_as(Some(&maker), "POST", "/keys", r#"{"permissions": {"read": ["s"]}}"#).await.json();
+    let made = made["api_key"].as_str().unwrap()[..12].to_owned();
+    let user = |name: &str, key: &str| json!({"username": name, "password": "p", "key": key}).to_string();
+    let refused =
+        node.call_as(Some(&maker), "POST", "/users", user("x", &other[..12])).await.refused(400, "bad_request");
+    assert!(refused.contains("or it is not yours to give"), "{refused}");
+    let forged = format!("{}{}", &other[..12], "0".repeat(52));
+    node.call_as(Some(&maker), "POST", "/users", user("x", &forged)).await.refused(400, "bad_request");
+    for (name, key) in [("a", made.as_str()), ("b", other.as_str()), ("c", &maker[..12])] {
+        let answer = node.call_as(Some(&maker), "POST", "/users", user(name, key)).await;
+        assert_eq!(answer.status, 200, "{name}: {answer:?}");
+    }
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn a_log_in_ends_nothing_that_others_have_too() {
+    let keys = Keys::new().await;
+    let node = keys.node();
+    let shared = keys.make(json!({"read": ["*"], "create_key": true})).await;
+    for name in ["ann", "bob"] {
+        make(&node, &keys.admin, json!({"username": name, "password": "p", "key": shared})).await;
+    }
+    let (ann, bob) = (key_of(&node, "ann", "p").await, key_of(&node, "bob", "p").await);
+    let status = async |method: &str, key: &str| {
+        node.call_as(Some(&ann), method, &format!("/keys/{}", &key[..12]), "").await.status.as_u16()
+    };
+    assert_eq!([status("GET", &shared).await, status("GET", &ann).await, status("GET", &bob).await], [200, 200, 403]);
+    assert_eq!([status("DELETE", &shared).await, status("DELETE", &bob).await], [403, 403]);
+    let told = node.call_as(Some(&ann), "GET", &format!("/keys/{shared}?include_keys=true"), "").await.json();
+    assert_eq!(told["keys"], json!([ann[..12]]), "that of another log-in is not told");
+    assert_eq!(status("DELETE", &ann).await, 200);
+    assert_eq!(node.call_as(Some(&bob), "GET", "/pids", "").await.status, 200);
+    node.stop().await;
+}
+
+#[tokio::test]
 async fn what_is_no_user_to_be_made_is_refused_with_its_field() {
     let keys = Keys::new().await;
     let node = keys.node();
@@ -204,7 +266,7 @@ async fn what_is_no_user_to_be_made_is_refused_with_its_field() {
         (json!({"username": "bob", "password": "p", "user_type": "x"}), "user_type: must be 0 or 1"),
         (json!({"username": "bob", "password": "p", "key": "x"}), "key: that is no key and no id of one"),
         (json!({"username": "bob", "password": "p", "key": "0123456789ab"}), "key: there is no key 0123456789ab"),
-        (json!({"username": "bob", "password": "p", "x": "y".repeat(20_000)}), "username: more is said of it"),
+        (json!({"username": "bob", "password": "p", "x": "y".repeat(5_000)}), "username: more is said of it"),
     ] {
         let answer = node.call_as(Some(&keys.admin), "POST", "/users", body.to_string()).await;
         let refused = answer.refused(400, "bad_request");
@@ -227,5 +289,20 @@ async fn what_another_program_wrote_is_known_at_once() {
     let key = beside.create_admin("root", "secret".to_owned()).await.unwrap();
     assert_eq!(node.call_as(Some(key.as_str()), "GET", "/pids", "").await.status, 200);
     key_of(&node, "root", "secret").await;
+    // And is not written over.
+    let maker = access_maker(&node, key.as_str()).await;
+    beside.create_admin("ops", "real".to_owned()).await.unwrap();
+    let user = json!({"username": "ops", "password": "mine"}).to_string();
+    node.call_as(Some(&maker), "POST", "/users", user).await.refused(409, "user_conflict");
+    key_of(&node, "ops", "real").await;
+    let user = json!({"username": "node", "password": "p"}).to_string();
+    assert_eq!(node.call_as(Some(key.as_str()), "POST", "/users", user).await.status, 200);
+    assert!(beside.create_admin("node", "p".to_owned()).await.is_err());
     node.stop().await;
+}
+
+/// A key that makes users.
+async fn access_maker(node: &Node, admin: &str) -> String {
+    let made = node.call_as(Some(admin), "POST", "/keys", r#"{"permissions": {"create_user": true}}"#).await.json();
+    made["api_key"].as_str().unwrap().to_owned()
 }
