@@ -2,7 +2,7 @@
 
 use std::{error, fmt, io, iter, sync::Arc, time::Duration};
 
-use gaffer_core::api::channel::Misunderstanding;
+use gaffer_core::{JobName, api::channel::Misunderstanding};
 use rustls::AlertDescription;
 use serde::Deserialize;
 
@@ -62,6 +62,12 @@ pub enum Error {
     /// TLS cannot be set up as asked.
     #[error(transparent)]
     Tls(#[from] TlsError),
+    /// The node does not tell all of a job's configuration: the key may read the job, and not manage it.
+    #[error("the values of the variables of `{}` are hidden from this key: it needs `manage`", job.short())]
+    Hidden {
+        /// The job.
+        job: JobName,
+    },
     /// A key that cannot be sent.
     #[error("an API key must consist of visible ASCII characters")]
     InvalidKey,
@@ -78,6 +84,7 @@ impl Error {
             | Self::NoDescriptors { .. }
             | Self::Unsendable { .. }
             | Self::Tls(_)
+            | Self::Hidden { .. }
             | Self::InvalidKey => None,
         }
     }
@@ -90,7 +97,7 @@ impl Error {
             // A proxy says in its own words that the node is away.
             Self::Protocol { status, .. } => status.is_some_and(|status| status >= 500),
             Self::NoDescriptors { .. } => true,
-            Self::Unsendable { .. } | Self::Tls(_) | Self::InvalidKey => false,
+            Self::Unsendable { .. } | Self::Tls(_) | Self::Hidden { .. } | Self::InvalidKey => false,
         }
     }
 

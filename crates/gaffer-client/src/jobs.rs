@@ -1,8 +1,6 @@
 //! Jobs (process templates): what to launch, how, and how many.
 
-use gaffer_core::{
-    JobConfig, JobName, ProcessId, api::JobStatus, names::Signal, supervisor::OneOff, supervisor::Scale,
-};
+use gaffer_core::{JobName, ProcessId, api::JobStatus, names::Signal, supervisor::OneOff, supervisor::Scale};
 use reqwest::Method;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -20,7 +18,7 @@ pub struct JobDetail {
     pub running_out: usize,
     /// Its processes: those that are kept alive, oldest first, then the one-off ones.
     pub processes: Vec<ProcessId>,
-    /// Its configuration as JSON, with the bare name.
+    /// Its configuration as JSON, with the bare name. Values of variables that are hidden from the key are null.
     pub config: Value,
 }
 
@@ -69,8 +67,8 @@ impl Client {
         Ok(self.get(&["jobs"]).json::<Jobs>().await?.jobs)
     }
 
-    /// Loads a job, and starts it unless its `start` is false. It is a [`JobConfig`], or a JSON object with the same keys.
-    /// Answers which keys meant nothing to the node.
+    /// Loads a job, and starts it unless its `start` is false. It is a [`JobConfig`](gaffer_core::JobConfig), or a JSON object with
+    /// the same keys. Answers which keys meant nothing to the node.
     ///
     /// # Errors
     /// As every call; also when a job of this name is loaded (409), or the node finds a mistake in it (400).
@@ -94,22 +92,6 @@ impl Client {
     /// As every call; also when there is no such job.
     pub async fn unload(&self, job: &JobName) -> Result<(), Error> {
         self.of_job(Method::DELETE, job, None).done().await
-    }
-
-    /// Asks how a job is configured.
-    ///
-    /// # Errors
-    /// As every call; also when there is no such job.
-    pub async fn config(&self, job: &JobName) -> Result<JobConfig, Error> {
-        self.get(&["processes", &job.to_string()]).json().await
-    }
-
-    /// Asks how a job is configured, as the node writes it: also keys that this library does not know.
-    ///
-    /// # Errors
-    /// As every call; also when there is no such job.
-    pub async fn config_json(&self, job: &JobName) -> Result<serde_json::Map<String, Value>, Error> {
-        self.get(&["processes", &job.to_string()]).json().await
     }
 
     /// Asks how a job stands, without what it uses.

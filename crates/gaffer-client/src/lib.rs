@@ -62,6 +62,7 @@
 
 mod backoff;
 mod builder;
+mod configs;
 mod control;
 mod endpoint;
 mod error;
@@ -79,6 +80,7 @@ mod users;
 mod websocket;
 
 pub use builder::ClientBuilder;
+pub use configs::{KnownConfig, hidden_variables};
 pub use endpoint::{Endpoint, InvalidEndpoint};
 pub use error::{Cause, Error, Refusal};
 // What stands in signatures.

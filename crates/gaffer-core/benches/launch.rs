@@ -18,6 +18,8 @@ fn plan(pid: u64) -> LaunchPlan {
     LaunchPlan {
         pid: ProcessId::new(pid),
         argv: vec!["/bin/true".into()],
+        program: "/bin/true".into(),
+        is_path_of_job: false,
         env: BTreeMap::from([("GAFFER_PROCESS".into(), format!("bench:{pid}").into())]),
         cwd: None,
         uid: None,

@@ -179,7 +179,7 @@ pub struct EventMessage {
     pub time: Option<f64>,
 }
 
-/// A process as it stands.
+/// A process as it stands. To who may read its job and not manage it, nodes do not tell all: in what they leave out, secrets may stand.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ProcessInfo {
     /// Gaffer's number.
@@ -188,12 +188,12 @@ pub struct ProcessInfo {
     pub os_pid: OsPid,
     /// Its job.
     pub name: JobName,
-    /// The program.
-    pub cmd: String,
-    /// Its arguments, variables replaced.
-    pub args: Vec<String>,
-    /// Variables that its job, or whoever launched it as a one-off, gave it; not those that it inherits.
-    pub env: BTreeMap<String, String>,
+    /// The program, variables replaced; `None` if that is hidden.
+    pub cmd: Option<String>,
+    /// Its arguments, variables replaced; `None` if they are hidden.
+    pub args: Option<Vec<String>>,
+    /// Variables that its job, or whoever launched it as a one-off, gave it; not those that it inherits. `None` where the value is hidden.
+    pub env: BTreeMap<String, Option<String>>,
     /// User that it was to run as, if one was given.
     pub uid: Option<Owner>,
     /// Group that it was to run as, if one was given.
@@ -249,6 +249,26 @@ mod tests {
         let json = serde_json::to_string(&status).unwrap();
         assert!(json.starts_with(r#"{"name":"shop.web","#), "{json}");
         assert_eq!(serde_json::from_str::<JobStatus>(&json).unwrap(), status);
+    }
+
+    #[test]
+    fn what_is_hidden_of_a_process_is_null() {
+        let mut told = serde_json::json!({
+            "pid": 7, "os_pid": 8, "name": "shop.web", "cmd": null, "args": null, "env": {"SECRET": null}, "uid": null,
+            "gid": null, "create_time": 1.5, "commited": false, "redirect_output": ["out"], "redirect_input": true,
+            "custom_streams": [], "active": true, "stopping": false, "lost": 0,
+        });
+        let info: ProcessInfo = serde_json::from_value(told.clone()).unwrap();
+        assert_eq!((&info.cmd, &info.args, &info.env["SECRET"]), (&None, &None, &None));
+        assert_eq!(serde_json::to_value(&info).unwrap(), told);
+
+        for (key, value) in [("cmd", "./web".into()), ("args", vec!["-p"].into())] {
+            told[key] = value;
+        }
+        told["env"]["SECRET"] = "x".into();
+        let info: ProcessInfo = serde_json::from_value(told.clone()).unwrap();
+        assert_eq!((info.cmd.as_deref(), info.env["SECRET"].as_deref()), (Some("./web"), Some("x")));
+        assert_eq!(serde_json::to_value(&info).unwrap(), told);
     }
 
     #[test]

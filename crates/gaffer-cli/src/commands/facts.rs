@@ -7,10 +7,17 @@ use crate::escaped;
 /// What is not known, or not there.
 pub const NOTHING: &str = "-";
 
-/// What a field of an object says: a fact, or one for each entry where it has such, as `env.PORT`.
+/// What the key may not know.
+pub const HIDDEN: &str = "(hidden)";
+
+/// What a field of an object says: a fact, or one for each entry where it has such, as `env.PORT`. A variable without a value is one that
+/// the node hides.
 pub fn of_field(key: &str, value: &Value) -> Vec<(String, String)> {
+    let of_entry = |value: &Value| if key == "env" && value.is_null() { HIDDEN.to_owned() } else { plain(value) };
     match value {
-        Value::Object(fields) => fields.iter().map(|(field, value)| (format!("{key}.{field}"), plain(value))).collect(),
+        Value::Object(fields) => {
+            fields.iter().map(|(field, value)| (format!("{key}.{field}"), of_entry(value))).collect()
+        }
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
             vec![(key.to_owned(), plain(value))]
         }
@@ -44,7 +51,8 @@ mod tests {
     #[test]
     fn fields_are_told_as_people_write_them() {
         let facts: Vec<_> = [
-            ("env", json!({"B": "two\nlines", "A": ""})),
+            ("env", json!({"B": "two\nlines", "A": "", "SECRET": null})),
+            ("flapping", json!({"window": null})),
             ("args", json!(["-p", 80])),
             ("none", json!([])),
             ("uid", json!(null)),
@@ -53,6 +61,9 @@ mod tests {
         .iter()
         .flat_map(|(key, value)| of_field(key, value))
         .collect();
-        assert_eq!(lines(&facts), "env.A: \nenv.B: two\\nlines\nargs: -p,80\nnone: -\nuid: -\nonce: true");
+        assert_eq!(
+            lines(&facts),
+            "env.A: \nenv.B: two\\nlines\nenv.SECRET: (hidden)\nflapping.window: -\nargs: -p,80\nnone: -\nuid: -\nonce: true"
+        );
     }
 }

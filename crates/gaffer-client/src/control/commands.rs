@@ -85,6 +85,7 @@ impl Commands {
                 | Error::NoDescriptors { .. }
                 | Error::Unsendable { .. }
                 | Error::Tls(_)
+                | Error::Hidden { .. }
                 | Error::InvalidKey => client.interrupted(&call, Cause::Closed),
             };
             let _given_up = asker.send(Err(error));
@@ -111,6 +112,7 @@ pub(super) fn unsent(error: &Error) -> Error {
         | Error::NoDescriptors { .. }
         | Error::Unsendable { .. }
         | Error::Tls(_)
+        | Error::Hidden { .. }
         | Error::InvalidKey => error.clone(),
     }
 }

@@ -150,3 +150,28 @@ async fn users_are_listed_shown_made_changed_and_forgotten() {
     }
     assert!(heads.try_recv().is_err(), "nothing else is sent");
 }
+
+#[tokio::test]
+async fn what_a_key_may_not_know_is_no_failure_until_it_is_needed() {
+    let job = "shop.web".parse().unwrap();
+    let config =
+        json!({"name": "shop.web", "group": "shop", "cmd": "$TOK/x", "env": {"TOK": null}, "redirect_output": ["out"]});
+    let (client, _heads) = asked(200, &config);
+    let known = client.known_config(&job).await.unwrap();
+    assert_eq!((known.hidden, known.config.env().len()), (vec!["TOK".to_owned()], 0));
+    assert_eq!(known.config.redirect_output().len(), 1);
+    assert_eq!(Value::Object(client.config_json(&job).await.unwrap()), config);
+    let error = client.config(&job).await.unwrap_err();
+    assert!(matches!(error, Error::Hidden { .. }), "{error:?}");
+    let words = "the values of the variables of `shop.web` are hidden from this key: it needs `manage`";
+    assert_eq!(error.to_string(), words);
+
+    let process = json!({
+        "pid": 7, "os_pid": 8, "name": "shop.web", "cmd": null, "args": null, "env": {"TOK": null}, "uid": null, "gid": null,
+        "create_time": 1.5, "commited": false, "redirect_output": [], "redirect_input": true, "custom_streams": [],
+        "active": true, "stopping": false, "lost": 0,
+    });
+    let (client, _heads) = asked(200, &process);
+    let info = client.process("7".parse().unwrap()).await.unwrap();
+    assert_eq!((info.cmd, info.args, info.env["TOK"].as_deref()), (None, None, None));
+}

@@ -66,7 +66,7 @@ async fn a_job_lives_from_its_loading_to_its_unloading() {
     let once = OneOff { env: [("DRY".to_owned(), "1".to_owned())].into(), ..OneOff::default() };
     let one_off = client.commit(&clock, &once).await.unwrap();
     let process = client.process(one_off).await.unwrap();
-    assert_eq!((process.once, process.env["DRY"].as_str()), (true, "1"));
+    assert_eq!((process.once, process.env["DRY"].as_deref()), (true, Some("1")));
     let detail = client.job(&clock).await.unwrap();
     assert_eq!((detail.status.name, detail.running_out, detail.processes), (clock.clone(), 1, vec![one_off]));
     assert_eq!(detail.config["name"], "clock");

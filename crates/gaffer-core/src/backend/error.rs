@@ -2,7 +2,8 @@
 
 use std::{fmt, path::PathBuf};
 
-use crate::config::UnknownVariable;
+use super::SearchPath;
+use crate::config::{ProgramName, UnknownVariable};
 
 /// The step of a launch that failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,31 +55,32 @@ impl fmt::Display for SpawnStage {
 
 /// Why a process could not be launched: the cause in the job's info, in the log and in the `spawn_error` event.
 ///
-/// Comparable, because the event is emitted only when the cause changes.
+/// Comparable, because the event is emitted only when the cause changes. It holds no values of the job's variables: who may read a
+/// job reads this, and need not be one who may know them.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SpawnError {
     /// A `$NAME` that the environment does not hold.
     #[error(transparent)]
     UnknownVariable(#[from] UnknownVariable),
     /// No such program.
-    #[error("there is no program `{program}`{}", searched.as_ref().map(|path| format!(" in PATH ({path})")).unwrap_or_default())]
+    #[error("there is no program {program}{}", searched.as_ref().map(|path| format!(" in {path}")).unwrap_or_default())]
     ProgramNotFound {
-        /// As configured, with variables replaced.
-        program: String,
-        /// The `PATH` that was searched, for a name without a slash.
-        searched: Option<String>,
+        /// As configured.
+        program: ProgramName,
+        /// Where it was searched, for a name without a slash.
+        searched: Option<SearchPath>,
     },
     /// The program is there but its interpreter (`#!…`) is not.
-    #[error("the interpreter that `{program}` names in its first line, or a library it needs, does not exist")]
+    #[error("the interpreter that {program} names in its first line, or a library it needs, does not exist")]
     InterpreterNotFound {
-        /// As configured, with variables replaced.
-        program: String,
+        /// As configured.
+        program: ProgramName,
     },
     /// The file is there but cannot be executed.
-    #[error("`{program}` cannot be executed: permission denied; is it marked executable, and may the user reach it?")]
+    #[error("{program} cannot be executed: permission denied; is it marked executable, and may the user reach it?")]
     NotExecutable {
-        /// As configured, with variables replaced.
-        program: String,
+        /// As configured.
+        program: ProgramName,
     },
     /// The working directory cannot be entered.
     #[error("the working directory `{}` cannot be entered: {}", cwd.display(), os_error(*errno))]

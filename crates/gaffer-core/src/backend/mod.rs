@@ -6,6 +6,7 @@
 mod error;
 mod plan;
 mod real;
+mod search_path;
 pub mod simulated;
 
 use std::{fmt, sync::Arc};
@@ -13,6 +14,7 @@ use std::{fmt, sync::Arc};
 pub use error::{SpawnError, SpawnStage};
 pub use plan::{LaunchPlan, MARK, PARENTS};
 pub use real::{Descendants, RealBackend, Root, end_descendants, end_leftovers};
+pub use search_path::SearchPath;
 use tokio::sync::mpsc;
 
 use crate::{

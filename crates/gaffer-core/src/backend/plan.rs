@@ -8,7 +8,7 @@ use std::{
 
 use super::SpawnError;
 use crate::{
-    config::{JobConfig, Owner},
+    config::{JobConfig, Owner, ProgramName},
     names::{ProcessId, StreamLabel},
     streams::TerminalSize,
 };
@@ -20,6 +20,9 @@ pub const MARK: &str = "GAFFER_PROCESS";
 /// still belongs to them when it dies without having stopped it.
 pub const PARENTS: &str = "GAFFER_PARENTS";
 
+/// Name of the variable that holds the folders in which programs are searched.
+const PATH: &str = "PATH";
+
 /// Everything that a backend needs to launch one process.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LaunchPlan {
@@ -27,6 +30,10 @@ pub struct LaunchPlan {
     pub pid: ProcessId,
     /// Program and arguments, variables replaced. Never empty. A program without a slash is searched in `env`'s `PATH`.
     pub argv: Vec<String>,
+    /// How the program is called where a failure is told of: values of variables stand in none.
+    pub program: ProgramName,
+    /// Whether `PATH` is a variable of the job, or of the one-off: then its value is not told either.
+    pub is_path_of_job: bool,
     /// The whole environment, the mark included.
     pub env: BTreeMap<OsString, OsString>,
     /// Working directory; `None` keeps the backend's own.
@@ -84,6 +91,8 @@ impl LaunchPlan {
         Ok(Self {
             pid,
             argv: config.command().expand(&env)?,
+            program: config.command().program(),
+            is_path_of_job: config.env().contains_key(PATH) || extra.contains_key(PATH),
             env,
             cwd: config.cwd().cloned(),
             uid: config.uid().cloned(),

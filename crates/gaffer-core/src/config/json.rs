@@ -147,16 +147,7 @@ fn set(spec: &mut JobSpec, key: &str, value: &Value) -> Result<bool, FieldError>
                 }
             });
         }
-        "env" => {
-            let what = "an object of strings";
-            spec.env = value
-                .as_object()
-                .ok_or_else(|| expected(what))?
-                .iter()
-                .map(|(name, value)| text(value).map(|text| (name.clone(), text)))
-                .collect::<Option<_>>()
-                .ok_or_else(|| expected(what))?;
-        }
+        "env" => spec.env = variables(value).map_err(|problem| FieldError::new(key, problem))?,
         "uid" => spec.uid = owner(value).ok_or_else(|| expected("a user's number or name"))?,
         "gid" => spec.gid = owner(value).ok_or_else(|| expected("a group's number or name"))?,
         "cwd" => {
@@ -198,6 +189,30 @@ fn set(spec: &mut JobSpec, key: &str, value: &Value) -> Result<bool, FieldError>
         _ => return Ok(false),
     }
     Ok(true)
+}
+
+/// Variables. What is wrong with them is told without their values, which may be secret.
+fn variables(value: &Value) -> Result<BTreeMap<String, String>, String> {
+    let Some(variables) = value.as_object() else {
+        return Err(format!("must be an object of strings, but is {}", kind(value)));
+    };
+    let read = variables.iter().map(|(name, value)| match text(value) {
+        Some(text) => Ok((name.clone(), text)),
+        None => Err(format!("must be an object of strings, but `{}` in it is {}", name.escape_debug(), kind(value))),
+    });
+    read.collect()
+}
+
+/// What a value is, without itself.
+fn kind(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null, as values are that are hidden",
+        Value::Bool(_) => "true or false",
+        Value::Number(_) => "a number",
+        Value::String(_) => "a string",
+        Value::Array(_) => "a list",
+        Value::Object(_) => "an object",
+    }
 }
 
 /// A string, or a number or truth value as its text: people write `"PORT": 80`.
@@ -315,6 +330,19 @@ mod tests {
         ] {
             let error = read(value).unwrap_err().to_string();
             assert!(error.starts_with(field), "{error}");
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_with_variables_is_told_without_their_values() {
+        for (env, told) in [
+            (json!("A=secret"), "must be an object of strings, but is a string"),
+            (json!({"A": "secret", "B": ["secret"]}), "must be an object of strings, but `B` in it is a list"),
+            (json!({"A": {"x": "secret"}}), "must be an object of strings, but `A` in it is an object"),
+            (json!({"A": null}), "must be an object of strings, but `A` in it is null, as values are that are hidden"),
+        ] {
+            let error = read(&json!({"name": "web", "cmd": "true", "env": env})).unwrap_err();
+            assert_eq!(error.to_string(), format!("env: {told}"));
         }
     }
 

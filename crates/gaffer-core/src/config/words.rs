@@ -2,6 +2,11 @@
 
 use std::{borrow::Cow, collections::BTreeMap, ffi::OsString, fmt};
 
+use super::ProgramName;
+
+/// What runs a line for the shell.
+const SHELL: &str = "/bin/sh";
+
 /// A `$NAME` that the process's environment does not hold.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
@@ -59,6 +64,14 @@ fn quoted(word: &str) -> Cow<'_, str> {
 }
 
 impl CommandLine {
+    /// The program as it is configured, for who is told of it.
+    pub fn program(&self) -> ProgramName {
+        match self {
+            Self::Shell(_) => SHELL.into(),
+            Self::Words(words) => ProgramName::unexpanded(words.first().map_or("", String::as_str)),
+        }
+    }
+
     /// The words to execute, with `$NAME` and `${NAME}` replaced from `env`, the environment that the process will get.
     ///
     /// A variable's value stays within its word, however many blanks it holds.
@@ -67,7 +80,7 @@ impl CommandLine {
     /// When a variable is not in `env`.
     pub fn expand(&self, env: &BTreeMap<OsString, OsString>) -> Result<Vec<String>, UnknownVariable> {
         match self {
-            Self::Shell(line) => Ok(vec!["/bin/sh".to_owned(), "-c".to_owned(), line.clone()]),
+            Self::Shell(line) => Ok(vec![SHELL.to_owned(), "-c".to_owned(), line.clone()]),
             Self::Words(words) => words
                 .iter()
                 .map(|word| {

@@ -125,14 +125,15 @@ impl View<'_> {
         let live = self.live.get(&pid)?;
         let process = self.supervisor.process(pid)?;
         let (cmd, args) = live.launched.argv.split_first()?;
+        let env = process.config.env().iter().chain(&process.extra_env);
         let created = live.created.duration_since(UNIX_EPOCH).unwrap_or_default();
         Some(ProcessInfo {
             pid,
             os_pid: live.os_pid,
             name: process.config.name().clone(),
-            cmd: cmd.clone(),
-            args: args.to_vec(),
-            env: process.config.env().iter().chain(&process.extra_env).map(|(k, v)| (k.clone(), v.clone())).collect(),
+            cmd: Some(cmd.clone()),
+            args: Some(args.to_vec()),
+            env: env.map(|(key, value)| (key.clone(), Some(value.clone()))).collect(),
             uid: process.config.uid().cloned(),
             gid: process.config.gid().cloned(),
             create_time: created.as_secs_f64(),

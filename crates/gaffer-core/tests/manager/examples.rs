@@ -99,7 +99,7 @@ async fn the_mark_and_the_jobs_variables_reach_the_process() {
     let mark = plan.env.get(std::ffi::OsStr::new("GAFFER_PROCESS")).unwrap();
     assert_eq!(mark.to_str().unwrap(), format!("{}:1", world.manager.node()));
     let process = world.manager.process("1".parse().unwrap()).await.unwrap();
-    assert_eq!((process.cmd.as_str(), process.args), ("run", vec!["--port=80".to_owned()]));
+    assert_eq!((process.cmd.as_deref(), process.args), (Some("run"), Some(vec!["--port=80".to_owned()])));
     world.manager.stop().await;
 }
 

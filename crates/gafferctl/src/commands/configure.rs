@@ -1,6 +1,7 @@
 //! `add_process`, `get_process`, `update_process`: how jobs are configured.
 
 use gaffer_cli::{Context, Failure, Format, Output, Targets};
+use gaffer_client::{Error, hidden_variables};
 use gaffer_core::api::JobState;
 use serde::{Serialize, Serializer, ser::SerializeMap};
 use serde_json::{Map, Value};
@@ -62,6 +63,10 @@ pub(super) async fn update(
         return Err(Failure::Usage("nothing is to be changed; give a command, or options such as -n 2".to_owned()));
     }
     let mut config = context.client.config_json(&job).await?;
+    if hidden_variables(&config).next().is_some() {
+        // Sent back, they would be lost.
+        return Err(Error::Hidden { job }.into());
+    }
     settings.put_on(&mut config)?;
     // The node would start a stopped job whose configuration says that it starts.
     if context.client.status(&job).await?.state == JobState::Stopped {

@@ -121,10 +121,10 @@ fn process_facts(info: &ProcessInfo, usage: &Usage) -> Vec<(String, String)> {
         ("pid", info.pid.to_string()),
         ("os_pid", info.os_pid.to_string()),
         ("name", info.name.short()),
-        ("cmd", info.cmd.clone()),
-        ("args", list(&info.args)),
+        ("cmd", or_hidden(info.cmd.clone())),
+        ("args", or_hidden(info.args.as_deref().map(list))),
     ]);
-    text.extend(info.env.iter().map(|(key, value)| (format!("env.{key}"), value.clone())));
+    text.extend(info.env.iter().map(|(key, value)| (format!("env.{key}"), or_hidden(value.clone()))));
     text.extend(pairs([
         ("uid", show::or_nothing(info.uid.as_ref())),
         ("gid", show::or_nothing(info.gid.as_ref())),
@@ -148,6 +148,11 @@ fn process_facts(info: &ProcessInfo, usage: &Usage) -> Vec<(String, String)> {
     text
 }
 
+/// What is told, unless the key may not know it.
+fn or_hidden(value: Option<String>) -> String {
+    value.unwrap_or_else(|| facts::HIDDEN.to_owned())
+}
+
 /// Time and place as they are here.
 fn local(time: jiff::Timestamp) -> impl Display {
     time.to_zoned(jiff::tz::TimeZone::system()).strftime("%Y-%m-%d %H:%M:%S %z")
@@ -164,6 +169,21 @@ fn list(items: &[impl Display]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_the_key_may_not_know_of_a_process_is_told_to_be_hidden() {
+        let info = serde_json::from_value(json!({
+            "pid": 7, "os_pid": 8, "name": "shop.web", "cmd": null, "args": null, "env": {"SECRET": null}, "uid": null, "gid": null,
+            "create_time": 1.5, "commited": false, "redirect_output": [], "redirect_input": true, "custom_streams": [],
+            "active": true, "stopping": false, "lost": 0,
+        }));
+        let usage = serde_json::from_value(json!({
+            "os_pid": 8, "username": null, "nice": null, "cmdline": null, "cpu": null, "mem": null, "rss": null, "vms": null,
+            "cpu_time": null, "create_time": null, "children": [],
+        }));
+        let lines = facts::lines(&process_facts(&info.unwrap(), &usage.unwrap()));
+        assert!(lines.contains("\ncmd: (hidden)\nargs: (hidden)\nenv.SECRET: (hidden)\nuid: -\n"), "{lines}");
+    }
 
     #[test]
     fn a_job_is_told_with_its_configuration_in_the_usual_order() {

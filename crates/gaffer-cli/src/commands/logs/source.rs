@@ -58,7 +58,7 @@ pub(super) async fn of_process(
         Err(error) if error.is_not_found() => {
             let events = client.recent_events(&Pattern::Process(pid, None), 1).await?;
             let Some(event) = events.into_iter().next() else { return Err(error.into()) };
-            let labels = client.config(&event.name).await.map(|config| config.redirect_output().to_vec());
+            let labels = client.known_config(&event.name).await.map(|known| known.config.redirect_output().to_vec());
             (event.name, labels.map_err(|_| error)?)
         }
         Err(error) => return Err(error.into()),
@@ -79,8 +79,8 @@ pub(super) async fn of_new_process(
 ) -> Result<Vec<Source>, Error> {
     let labels = match stream {
         Some(label) => vec![label.clone()],
-        None => match client.config(job).await {
-            Ok(config) => config.redirect_output().to_vec(),
+        None => match client.known_config(job).await {
+            Ok(known) => known.config.redirect_output().to_vec(),
             Err(error) if error.is_not_found() => Vec::new(),
             Err(error) => return Err(error),
         },
@@ -89,7 +89,7 @@ pub(super) async fn of_new_process(
 }
 
 async fn labels_of_job(client: &Client, job: &JobName) -> Result<Vec<StreamLabel>, Failure> {
-    redirected(job, client.config(job).await?.redirect_output().to_vec())
+    redirected(job, client.known_config(job).await?.config.redirect_output().to_vec())
 }
 
 fn redirected(job: &JobName, labels: Vec<StreamLabel>) -> Result<Vec<StreamLabel>, Failure> {

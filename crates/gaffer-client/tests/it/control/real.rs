@@ -104,7 +104,7 @@ async fn processes_are_commanded_one_by_one() {
 
     let once = OneOff { env: [("A".to_owned(), "b".to_owned())].into(), ..OneOff::default() };
     let one_off = control.commit(&echo, &once).await.unwrap();
-    assert_eq!(control.process(one_off).await.unwrap().env["A"], "b");
+    assert_eq!(control.process(one_off).await.unwrap().env["A"].as_deref(), Some("b"));
     let mut events = control.watch(&Pattern::Process(one_off, None), &NOW).await.unwrap();
     control.stop_process(one_off).await.unwrap();
     assert_eq!(item(next(&mut events).await).event, format!("proc.{one_off}.stop_process"));

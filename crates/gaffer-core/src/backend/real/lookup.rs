@@ -17,7 +17,7 @@ use nix::{
 
 use super::child::Credentials;
 use crate::{
-    backend::{LaunchPlan, SpawnError, SpawnStage},
+    backend::{LaunchPlan, SearchPath, SpawnError, SpawnStage},
     config::Owner,
 };
 
@@ -87,9 +87,9 @@ fn failed(stage: SpawnStage) -> impl Fn(Errno) -> SpawnError {
 /// A name with a slash is taken as it is. With `other_user`, whether a file may be executed is left to the kernel, as our
 /// own rights say nothing about it.
 pub(super) fn programs(plan: &LaunchPlan, other_user: bool) -> Result<Vec<CString>, SpawnError> {
-    let program = program(plan);
+    let program = plan.argv.first().map_or("", String::as_str);
     if program.is_empty() {
-        return Err(SpawnError::ProgramNotFound { program, searched: None });
+        return Err(SpawnError::ProgramNotFound { program: plan.program.clone(), searched: None });
     }
     if program.contains('/') {
         return Ok(vec![c_string(program.into())?]);
@@ -100,7 +100,7 @@ pub(super) fn programs(plan: &LaunchPlan, other_user: bool) -> Result<Vec<CStrin
     let mut unusable = false;
     for folder in path.as_bytes().split(|&byte| byte == b':') {
         let folder = if folder.is_empty() { b"." } else { folder }; // As ever: an empty entry is the current folder.
-        let candidate = Path::new(OsStr::from_bytes(folder)).join(&program);
+        let candidate = Path::new(OsStr::from_bytes(folder)).join(program);
         match usable(&from_cwd(plan, &candidate), other_user) {
             Some(true) => found.push(c_string(candidate.into_os_string())?),
             Some(false) => unusable = true,
@@ -116,17 +116,18 @@ pub(super) fn programs(plan: &LaunchPlan, other_user: bool) -> Result<Vec<CStrin
     {
         return Err(SpawnError::BadCwd { cwd: cwd.clone(), errno: error.raw_os_error().unwrap_or(libc::ENOENT) });
     }
-    let searched = Some(path.to_string_lossy().into_owned());
-    Err(if unusable {
-        SpawnError::NotExecutable { program }
-    } else {
-        SpawnError::ProgramNotFound { program, searched }
-    })
+    let program = plan.program.clone();
+    if unusable {
+        return Err(SpawnError::NotExecutable { program });
+    }
+    let searched =
+        if plan.is_path_of_job { SearchPath::OfJob } else { SearchPath::OfNode(path.to_string_lossy().into_owned()) };
+    Err(SpawnError::ProgramNotFound { program, searched: Some(searched) })
 }
 
 /// Says why no candidate could be executed.
 pub(super) fn exec_error(plan: &LaunchPlan, candidates: &[CString], errno: i32) -> SpawnError {
-    let program = program(plan);
+    let program = plan.program.clone();
     let exists = |candidate: &CString| from_cwd(plan, Path::new(OsStr::from_bytes(candidate.as_bytes()))).exists();
     match errno {
         // The kernel says the same for a script whose interpreter, or a program whose loader, is missing.
@@ -140,10 +141,6 @@ pub(super) fn exec_error(plan: &LaunchPlan, candidates: &[CString], errno: i32) 
 /// A text for the kernel, which cannot take a NUL within it.
 pub(super) fn c_string(text: OsString) -> Result<CString, SpawnError> {
     CString::new(text.into_vec()).map_err(|_| SpawnError::Os { stage: SpawnStage::Exec, errno: libc::EINVAL })
-}
-
-fn program(plan: &LaunchPlan) -> String {
-    plan.argv.first().cloned().unwrap_or_default()
 }
 
 fn from_cwd(plan: &LaunchPlan, path: &Path) -> std::path::PathBuf {

@@ -1,10 +1,11 @@
 //! What a process finds at its start, and why it may not start.
 
-use std::{os::unix::fs::PermissionsExt, path::Path, time::Duration};
+use std::{collections::BTreeMap, os::unix::fs::PermissionsExt, path::Path, time::Duration};
 
 use gaffer_core::{
+    JobSpec,
     backend::{
-        Backend, ExitStatus, Fact, LaunchPlan, SpawnError,
+        Backend, ExitStatus, Fact, LaunchPlan, SearchPath, SpawnError,
         simulated::{Behaviour, SimulatedBackend, Simulation},
     },
     config::Owner,
@@ -143,17 +144,17 @@ async fn each_reason_not_to_start_has_its_own_error() {
     let mut world = World::new();
 
     let plan = world.plan(&["no-such-program"]);
-    let searched = Some("/usr/local/bin:/usr/bin:/bin".to_owned());
+    let searched = Some(SearchPath::OfNode("/usr/local/bin:/usr/bin:/bin".to_owned()));
     let expected = SpawnError::ProgramNotFound { program: "no-such-program".into(), searched };
     assert_eq!(world.failure(plan).await, expected);
 
     for program in [path("missing"), path("plain/below")] {
         let plan = world.plan(&[&program]);
-        assert_eq!(world.failure(plan).await, SpawnError::ProgramNotFound { program, searched: None });
+        assert_eq!(world.failure(plan).await, SpawnError::ProgramNotFound { program: program.into(), searched: None });
     }
     for program in [path("plain"), folder.path().to_str().unwrap().to_owned()] {
         let plan = world.plan(&[&program]);
-        assert_eq!(world.failure(plan).await, SpawnError::NotExecutable { program });
+        assert_eq!(world.failure(plan).await, SpawnError::NotExecutable { program: program.into() });
     }
     let mut plan = world.plan(&["plain"]);
     plan.env.insert("PATH".into(), folder.path().into());
@@ -161,7 +162,7 @@ async fn each_reason_not_to_start_has_its_own_error() {
 
     let program = path("bad-interpreter");
     let plan = world.plan(&[&program]);
-    assert_eq!(world.failure(plan).await, SpawnError::InterpreterNotFound { program });
+    assert_eq!(world.failure(plan).await, SpawnError::InterpreterNotFound { program: program.into() });
 
     for (cwd, errno) in [("missing", libc::ENOENT), ("plain", libc::ENOTDIR)] {
         let mut plan = world.plan(&["true"]);
@@ -178,6 +179,41 @@ async fn each_reason_not_to_start_has_its_own_error() {
 
     let plan = world.plan(&["true", "nul\0"]);
     assert!(matches!(world.failure(plan).await, SpawnError::Os { errno: libc::EINVAL, .. }));
+}
+
+#[tokio::test]
+async fn no_failure_tells_the_value_of_a_variable() {
+    let folder = TempDir::new().unwrap();
+    let secret = folder.path().join("toksecret");
+    std::fs::create_dir(&secret).unwrap();
+    write_program(&secret.join("bad-interpreter"), "#!/no/such/interpreter");
+    write_program(&secret.join("plain"), "true");
+    std::fs::set_permissions(secret.join("plain"), std::fs::Permissions::from_mode(0o644)).unwrap();
+    let mut world = World::new();
+    let replaced = "(variables replaced)";
+    for (cmd, variable, told) in [
+        ("$TOK/bin/x", "TOK", format!("there is no program `$TOK/bin/x` {replaced}")),
+        ("${TOK}", "TOK", format!("`${{TOK}}` {replaced} cannot be executed: permission denied; is it")),
+        ("$TOK/plain", "TOK", format!("`$TOK/plain` {replaced} cannot be executed: permission denied; is it")),
+        ("$TOK/bad-interpreter", "TOK", format!("the interpreter that `$TOK/bad-interpreter` {replaced} names")),
+        ("x$TOK", "TOK", format!("there is no program `x$TOK` {replaced}")),
+        ("no-such-program", "PATH", "there is no program `no-such-program` in PATH (as its `env` has it)".to_owned()),
+        ("${PATH}x", "PATH", format!("there is no program `${{PATH}}x` {replaced}")),
+        ("plain", "PATH", "`plain` cannot be executed".to_owned()),
+        ("$NONE/x", "TOK", "`${NONE}` in `$NONE/x` is not set".to_owned()),
+    ] {
+        let mut spec = JobSpec::new("web".parse().unwrap(), cmd);
+        spec.cwd = Some("/".into());
+        spec.env.insert(variable.to_owned(), secret.to_str().unwrap().to_owned());
+        let usual = world.plan(&["true"]);
+        let plan = LaunchPlan::new(usual.pid, &spec.check().unwrap(), &usual.env, &BTreeMap::new(), "node");
+        let failure = match plan {
+            Ok(plan) => world.failure(plan).await,
+            Err(error) => error,
+        };
+        let text = failure.to_string();
+        assert!(text.starts_with(&told) && !format!("{failure:?}").contains("secret"), "{cmd}: {text}");
+    }
 }
 
 #[tokio::test]

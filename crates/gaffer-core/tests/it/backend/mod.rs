@@ -68,11 +68,14 @@ impl World {
         let pid = ProcessId::new(self.last);
         let env = [("PATH", "/usr/local/bin:/usr/bin:/bin"), (MARK, &format!("{}:{pid}", self.node))];
         let env: BTreeMap<OsString, OsString> = env.iter().map(|(name, value)| (name.into(), value.into())).collect();
+        let program = argv[0].into();
         let argv = argv.iter().map(|&word| word.to_owned()).collect();
         let outputs = vec![label("out"), label("err")];
         LaunchPlan {
             pid,
             argv,
+            program,
+            is_path_of_job: false,
             env,
             cwd: None,
             uid: None,

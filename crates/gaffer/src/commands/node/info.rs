@@ -44,7 +44,7 @@ fn of_job(JobDetail { status, .. }: &JobDetail) -> Vec<(String, String)> {
     told
 }
 
-/// All that the node tells, in its order.
+/// All that the node tells, in its order; and what it hides.
 fn of_process(info: &ProcessInfo) -> Vec<(String, String)> {
     const KEYS: [&str; 16] = [
         "pid",
@@ -64,8 +64,13 @@ fn of_process(info: &ProcessInfo) -> Vec<(String, String)> {
         "stopping",
         "lost",
     ];
-    let info = json!(info);
-    KEYS.iter().filter_map(|key| Some(facts::of_field(key, info.get(key)?))).flatten().collect()
+    let mut told = json!(info);
+    for key in ["cmd", "args"] {
+        if told[key].is_null() {
+            told[key] = json!(facts::HIDDEN);
+        }
+    }
+    KEYS.iter().filter_map(|key| Some(facts::of_field(key, told.get(key)?))).flatten().collect()
 }
 
 #[cfg(test)]
@@ -74,12 +79,12 @@ mod tests {
 
     #[test]
     fn nothing_of_a_process_is_left_out() {
-        let told = json!({
+        let mut told = json!({
             "pid": 7, "os_pid": 8, "name": "shop.web", "cmd": "./web", "args": ["-p", "80"], "env": {"A": "1"}, "uid": null,
             "gid": null, "create_time": 1.5, "commited": false, "redirect_output": [], "redirect_input": true,
             "custom_streams": [], "active": true, "stopping": false, "lost": 0,
         });
-        let info: ProcessInfo = serde_json::from_value(told).unwrap();
+        let info: ProcessInfo = serde_json::from_value(told.clone()).unwrap();
         let lines = facts::lines(&of_process(&info));
         assert_eq!(
             lines,
@@ -88,5 +93,12 @@ mod tests {
              lost: 0"
         );
         assert_eq!(json!(info).as_object().unwrap().len(), 16);
+
+        for key in ["cmd", "args"] {
+            told[key] = json!(null);
+        }
+        told["env"]["A"] = json!(null);
+        let lines = facts::lines(&of_process(&serde_json::from_value(told).unwrap()));
+        assert!(lines.contains("\ncmd: (hidden)\nargs: (hidden)\nenv.A: (hidden)\nuid: -\n"), "{lines}");
     }
 }

@@ -88,8 +88,8 @@ async fn refuse_another(application: &Application, client: &Client) -> Result<()
     // Not loaded; or the node does not answer, as the first call that loads something will tell.
     let Ok(loaded) = client.jobs_of(name).await else { return Ok(()) };
     for job in loaded.iter().filter(|job| application.procfile().get(job.name()).is_some()) {
-        let Ok(config) = client.config(job).await else { continue };
-        if let Some(folder) = config.cwd().filter(|folder| !is_same(folder, application.root())) {
+        let Ok(known) = client.known_config(job).await else { continue };
+        if let Some(folder) = known.config.cwd().filter(|folder| !is_same(folder, application.root())) {
             let (folder, root) = (folder.display(), application.root().display());
             let problem = "is loaded already, from another folder";
             return Err(Failure::Failed(format!(

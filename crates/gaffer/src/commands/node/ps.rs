@@ -71,9 +71,9 @@ pub(super) async fn run(app: &App, context: &mut Context<'_>) -> Result<(), Fail
 impl Block {
     /// None, if the job was unloaded meanwhile.
     async fn ask(client: &Client, app: &App, job: &JobName) -> Result<Option<Self>, Error> {
-        let answers = tokio::try_join!(client.status(job), client.config(job), client.job_stats(job));
+        let answers = tokio::try_join!(client.status(job), client.known_config(job), client.job_stats(job));
         match answers {
-            Ok((status, config, stats)) => Ok(Some(Self::new(app.shown(job), status, &config, stats))),
+            Ok((status, known, stats)) => Ok(Some(Self::new(app.shown(job), status, &known.config, stats))),
             Err(error) if error.is_not_found() => Ok(None),
             Err(error) => Err(error),
         }
