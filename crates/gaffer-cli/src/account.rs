@@ -11,10 +11,10 @@ use crate::{Failure, user_file::Place};
 pub(crate) struct Account {
     pub(crate) endpoint: Endpoint,
     pub(crate) tls: TlsOptions,
-    /// The key that option, environment or user file give.
-    pub(crate) key: Option<String>,
-    /// Whether it is the file that does.
-    pub(crate) is_key_of_file: bool,
+    /// The key that option or environment give: it is used, whatever is kept.
+    pub(crate) given: Option<String>,
+    /// The key that is kept in the user file.
+    pub(crate) kept: Option<String>,
     /// Where the user file is.
     pub(crate) place: Option<Place>,
     /// The URL in the header of the node's section there, or that it is to have.
@@ -22,6 +22,16 @@ pub(crate) struct Account {
 }
 
 impl Account {
+    /// The key with which the node is called.
+    pub(crate) fn key(&self) -> Option<&str> {
+        self.given.as_deref().or(self.kept.as_deref())
+    }
+
+    /// Whether that is the one of the user file.
+    pub(crate) fn uses_kept(&self) -> bool {
+        self.given.is_none() && self.kept.is_some()
+    }
+
     /// A client of the node that shows this key.
     ///
     /// Blocks while it reads files of TLS.

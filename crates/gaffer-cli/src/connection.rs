@@ -42,8 +42,10 @@ pub struct ConnectionArgs {
 struct Connection {
     endpoint: Endpoint,
     tls: TlsOptions,
-    api_key: Option<String>,
-    is_key_of_file: bool,
+    /// The key that an option or the environment gives.
+    given: Option<String>,
+    /// The key that the user file has.
+    kept: Option<String>,
     /// The URL in the header of its section in the user file, as it stands there.
     section: Option<String>,
     /// Whether the node is named, or the user file has it.
@@ -61,12 +63,12 @@ impl ConnectionArgs {
     /// When one of them does not read.
     pub fn client(&self, output: &mut Output) -> Result<Client, Failure> {
         let account = self.account(output, Place::read)?;
-        if account.is_key_of_file
+        if account.uses_kept()
             && let Some(place) = &account.place
         {
             place.warn_of_readers(output);
         }
-        account.client(account.key.as_deref())
+        account.client(account.key())
     }
 
     /// The node, and where its key is kept, for who logs in or out: the file may be missing.
@@ -82,14 +84,14 @@ impl ConnectionArgs {
     fn account(&self, output: &mut Output, read: fn(&Place) -> Result<UserFile, Failure>) -> Result<Account, Failure> {
         let place = Place::here();
         let file = place.as_ref().map_or_else(|| Ok(UserFile::default()), read)?;
-        let Connection { endpoint, tls, api_key, is_key_of_file, section, unknown_name, .. } =
+        let Connection { endpoint, tls, given, kept, section, unknown_name, .. } =
             self.clone().or_environment().resolve(&file)?;
         if let (Some(name), Some(Place { path, .. })) = (unknown_name, &place) {
             let path = path.display();
             output.set_advice(format!("`{name}` is no name in {path}, and so it was taken as a host"));
         }
         let section = section.unwrap_or_else(|| endpoint.to_string());
-        Ok(Account { endpoint, tls, key: api_key, is_key_of_file, place, section })
+        Ok(Account { endpoint, tls, given, kept, place, section })
     }
 
     /// Whether options, environment or user file say which node is meant, or anything of it. If not, it is the default one, and it
@@ -147,14 +149,12 @@ impl ConnectionArgs {
         if let Some((option, _)) = is_for_tls.into_iter().find(|(_, is_given)| *is_given && !endpoint.is_tls()) {
             return Err(Failure::Usage(format!("`{option}` needs an https:// endpoint, and {endpoint} is none")));
         }
-        let api_key = self.api_key.clone().filter(|key| !key.is_empty());
-        let key_of_file = node.and_then(|node| node.key.clone()).filter(|_| api_key.is_none());
-        let is_key_of_file = key_of_file.is_some();
-        let api_key = api_key.or(key_of_file);
+        let given = self.api_key.clone().filter(|key| !key.is_empty());
+        let kept = node.and_then(|node| node.key.clone());
         let tls = TlsOptions { cacert, certfile, keyfile, insecure: self.insecure };
         let is_meant = word.is_some() || node.is_some();
         let section = node.map(|node| node.url.clone());
-        Ok(Connection { endpoint, tls, api_key, is_key_of_file, section, is_meant, unknown_name })
+        Ok(Connection { endpoint, tls, given, kept, section, is_meant, unknown_name })
     }
 }
 
@@ -203,8 +203,8 @@ mod tests {
                 keyfile: Some("/me.key".into()),
                 insecure: false,
             },
-            api_key: Some("secret".to_owned()),
-            is_key_of_file: true,
+            given: None,
+            kept: Some("secret".to_owned()),
             section: Some("https://Shop.example".to_owned()),
             is_meant: true,
             unknown_name: None,
@@ -214,7 +214,7 @@ mod tests {
 
     #[test]
     fn a_section_is_found_by_its_url_however_that_is_written() {
-        let key = |url: &str| resolved(&to(url)).unwrap().api_key;
+        let key = |url: &str| resolved(&to(url)).unwrap().kept;
         assert_eq!(key("https://shop.example:443/").as_deref(), Some("secret"));
         assert_eq!(key("unix:/run/gaffer.sock").as_deref(), Some("local"));
         assert_eq!(key("https://shop.example:444"), None);
@@ -247,12 +247,12 @@ mod tests {
     fn options_win_over_the_file() {
         let key = Some("mine".to_owned());
         let mine = resolved(&ConnectionArgs { api_key: key, certfile: Some("/my.pem".into()), ..to("prod") }).unwrap();
-        assert_eq!((mine.api_key.as_deref(), mine.is_key_of_file), (Some("mine"), false));
+        assert_eq!((mine.given.as_deref(), mine.kept.as_deref()), (Some("mine"), Some("secret")));
         // The file's key is not that of this certificate.
         assert_eq!((mine.tls.certfile, mine.tls.keyfile), (Some("/my.pem".into()), None));
         assert_eq!(mine.tls.cacert, Some("/ca.pem".into()));
         let unset = resolved(&ConnectionArgs { api_key: Some(String::new()), ..to("prod") }).unwrap();
-        assert_eq!(unset.api_key.as_deref(), Some("secret"));
+        assert_eq!((unset.given.as_deref(), unset.kept.as_deref()), (None, Some("secret")));
     }
 
     #[test]

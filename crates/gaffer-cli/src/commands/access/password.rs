@@ -14,8 +14,11 @@ use crate::{Failure, signals::before_the_end};
 /// The variable that holds one.
 const VARIABLE: &str = "GAFFER_PASSWORD";
 
-/// The longest line that is read.
-const LONGEST: u64 = 4096;
+/// The most bytes of a line: what is longer is no name and no password, but the wrong file.
+const LONGEST: usize = 4096;
+
+/// The most bytes of its end.
+const END: usize = 2;
 
 /// A password, as an option.
 #[derive(Clone, Default, Args)]
@@ -81,12 +84,23 @@ fn not_empty(password: String) -> Result<String, Failure> {
 }
 
 /// A line without its end.
+///
+/// # Errors
+/// When it is too long, or no text. It is not cut: a part of a password is another one.
 pub(super) fn line(input: &mut impl BufRead) -> Result<String, Failure> {
-    let mut line = String::new();
-    let read = input.take(LONGEST).read_line(&mut line);
-    read.map_err(|error| Failure::Failed(format!("cannot read stdin: {error}")))?;
-    let line = line.strip_suffix('\n').unwrap_or(&line);
-    Ok(line.strip_suffix('\r').unwrap_or(line).to_owned())
+    let failed = |problem: &dyn fmt::Display| Failure::Failed(format!("cannot read stdin: {problem}"));
+    let mut line = Vec::new();
+    input.take((LONGEST + END) as u64).read_until(b'\n', &mut line).map_err(|error| failed(&error))?;
+    if line.last() == Some(&b'\n') {
+        line.pop();
+    }
+    if line.last() == Some(&b'\r') {
+        line.pop();
+    }
+    if line.len() > LONGEST {
+        return Err(failed(&format_args!("the line is longer than {LONGEST} bytes")));
+    }
+    String::from_utf8(line).map_err(|_| failed(&"it is not UTF-8"))
 }
 
 /// Says something to the person at the terminal.
@@ -150,8 +164,19 @@ mod tests {
         {
             assert_eq!(line(&mut input.as_bytes()).unwrap(), expected);
         }
-        assert_eq!(line(&mut "x".repeat(10_000).as_bytes()).unwrap().len() as u64, LONGEST);
         assert!(line(&mut &b"\xff\n"[..]).is_err());
+    }
+
+    #[test]
+    fn a_line_that_is_too_long_is_not_cut() {
+        let longest = "x".repeat(LONGEST);
+        for end in ["", "\n", "\r\n", "\nmore"] {
+            assert_eq!(line(&mut format!("{longest}{end}").as_bytes()).unwrap(), longest, "{end:?}");
+        }
+        for text in [format!("{longest}x"), format!("{longest}x\n"), format!("{longest}\rx\n"), "ü".repeat(LONGEST)] {
+            let failure = line(&mut text.as_bytes()).unwrap_err();
+            assert_eq!(failure.to_string(), "cannot read stdin: the line is longer than 4096 bytes");
+        }
     }
 
     #[test]

@@ -27,7 +27,7 @@ pub struct LoginArgs {
     password: PasswordArgs,
 }
 
-/// Logs in: the key that the node gives is kept in the user file.
+/// Logs in: the key that the node gives is kept in the user file, and the node forgets the one that was there.
 ///
 /// # Errors
 /// When the node does not know user and password, or the key cannot be kept.
@@ -43,7 +43,7 @@ pub async fn login(args: &LoginArgs, connection: &ConnectionArgs, output: &mut O
     let mut acts = Acts::of_one(output);
     let is_in = outcome.is_ok();
     acts.acknowledge(Entry::user(&user), outcome, format_args!("User '{user}' authenticated."))?;
-    if is_in && account.key.is_some() && !account.is_key_of_file {
+    if is_in && account.given.is_some() {
         let output = acts.output();
         output.hint(format_args!(
             "the key is kept in {place}, but that of `--api-key` or GAFFER_API_KEY is used as long as there is one"
@@ -68,11 +68,22 @@ async fn authenticated(account: &Account, user: &str, password: &str, program: &
         )));
     };
     let kept = account.keep(Some(&made.api_key));
-    if kept.is_err() {
-        // Nobody will have it.
-        let _: Result<(), Error> = account.client(Some(&made.api_key))?.logout().await;
+    let unused = match &kept {
+        Ok(()) => account.kept.as_deref().filter(|before| *before != made.api_key),
+        Err(_) => Some(made.api_key.as_str()),
+    };
+    if let Some(unused) = unused {
+        forget(account, unused).await;
     }
     kept
+}
+
+/// Has the node forget a key that nobody has any more, if it comes from a log-in; others the node leaves alone. It expires by itself if
+/// that fails.
+async fn forget(account: &Account, key: &str) {
+    if let Ok(client) = account.client(Some(key)) {
+        let _: Result<(), Error> = client.logout().await;
+    }
 }
 
 /// Asks who it is.
@@ -97,35 +108,50 @@ fn asked() -> Result<String, Failure> {
     }
 }
 
-/// Logs out: the node forgets the key, and so does the user file.
+/// Logs out: the node forgets the key, and so does the user file, also if the node has nothing to forget.
 ///
 /// # Errors
-/// When nobody is logged in, or the key is none that comes from logging in.
+/// When nobody is logged in, or a key that is not of the user file does not come from logging in.
 pub async fn logout(connection: &ConnectionArgs, output: &mut Output) -> Result<(), Failure> {
     let account = connection.account_to_keep(output)?;
     let outcome = left(&account, output.program()).await;
     let mut acts = Acts::of_one(output);
+    let (outcome, said) = match outcome {
+        Ok(said) => (Ok(()), said),
+        Err(failure) => (Err(failure), None),
+    };
     acts.acknowledge(&account.endpoint, outcome, format_args!("Logged out of {}.", account.endpoint))?;
+    if let Some(said) = said {
+        let place = account.place()?.path.display();
+        acts.output().hint(format_args!("the key is only gone from {place}; the node said: {said}"));
+    }
     acts.finish()
 }
 
-async fn left(account: &Account, program: &str) -> Result<(), Failure> {
-    let Some(key) = &account.key else {
+/// Has node and user file forget the key; what the node said, if it has not forgotten it.
+async fn left(account: &Account, program: &str) -> Result<Option<String>, Failure> {
+    let Some(key) = account.key() else {
         let endpoint = &account.endpoint;
         return Err(Failure::Failed(format!("nobody is logged in at {endpoint}; `{program} login` does it")));
     };
     let client = account.client(Some(key))?;
-    match client.logout().await {
-        Ok(()) => {}
-        Err(error) => match error.refusal().map(|refusal| refusal.status) {
-            // It has expired.
-            Some(401) => {}
-            Some(404) => return Err(keyless(&client)),
-            Some(403) => still_good(account, &client, key, program).await?,
+    let refusal = match client.logout().await {
+        Ok(()) => None,
+        Err(error) => match error.refusal() {
+            Some(Refusal { status: 404, .. }) => return Err(keyless(&client)),
+            Some(refusal) if refusal.is_of_key() => Some(refusal.clone()),
             Some(_) | None => return Err(error.into()),
         },
+    };
+    match refusal {
+        refusal if account.uses_kept() => {
+            // Whoever logs out does not want to be who he was, whatever the node makes of the key.
+            account.keep(None)?;
+            Ok(refusal.map(|refusal| refusal.reason))
+        }
+        Some(Refusal { status: 403, .. }) => still_good(account, &client, key, program).await.map(|()| None),
+        Some(_) | None => Ok(None),
     }
-    if account.is_key_of_file { account.keep(None) } else { Ok(()) }
 }
 
 /// Why a key is still good for something with which nobody can log out. If it is not, there is none.
@@ -205,8 +231,8 @@ mod tests {
         Account {
             endpoint: url.parse().unwrap(),
             tls: TlsOptions::default(),
-            key: key.map(str::to_owned),
-            is_key_of_file: key.is_some(),
+            given: None,
+            kept: key.map(str::to_owned),
             place: Some(Place::at(file)),
             section: url.to_owned(),
         }
@@ -217,13 +243,21 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_key_of_a_log_in_is_kept_and_that_of_before_is_not_shown() {
+    async fn the_key_of_a_log_in_is_kept_and_that_of_before_is_given_back() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("me/gaffer.ini");
-        let (url, asked) = node(|_| (200, json!({"api_key": KEY})));
-        authenticated(&account(&url, &file, Some("old")), "anna", "x", "gaffer").await.unwrap();
-        assert_eq!(next(&asked), ("GET /auth".to_owned(), None));
-        assert_eq!(fs::read_to_string(&file).unwrap(), format!("[node \"{url}\"]\nkey = {KEY}\n"));
+        let is_there: Answers = |_| (200, json!({"api_key": KEY, "ok": true}));
+        let of_no_log_in: Answers =
+            |line| if line == "GET /auth" { (200, json!({"api_key": KEY})) } else { refusal(403) };
+        for (answers, given) in [(is_there, None), (of_no_log_in, None), (is_there, Some("mine".to_owned()))] {
+            let (url, asked) = node(answers);
+            let account = Account { given, ..account(&url, &file, Some("old")) };
+            authenticated(&account, "anna", "x", "gaffer").await.unwrap();
+            assert_eq!(next(&asked), ("GET /auth".to_owned(), None), "it is not shown to log in");
+            assert_eq!(next(&asked), ("DELETE /auth".to_owned(), Some("old".to_owned())));
+            let text = fs::read_to_string(&file).unwrap();
+            assert!(text.ends_with(&format!("[node \"{url}\"]\nkey = {KEY}\n")), "{text}");
+        }
     }
 
     #[tokio::test]
@@ -264,20 +298,22 @@ mod tests {
     async fn who_logs_out_leaves_no_key_behind() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("gaffer.ini");
+        let done: Answers = |_| (200, json!({"ok": true}));
         let expired: Answers = |_| refusal(401);
-        let revoked: Answers = |line| refusal(if line == "GET /sessions" { 401 } else { 403 });
-        for answers in [|_: &str| (200, json!({"ok": true})), expired, revoked] {
+        let revoked: Answers = |_| refusal(403);
+        for (answers, said) in [(done, None), (expired, Some("because")), (revoked, Some("because"))] {
             let (url, asked) = node(answers);
             let text = format!("[node \"{url}\"]\nkey = {KEY}\nname = home\n");
             fs::write(&file, &text).unwrap();
-            left(&account(&url, &file, Some(KEY)), "gaffer").await.unwrap();
+            let told = left(&account(&url, &file, Some(KEY)), "gaffer").await.unwrap();
+            assert_eq!(told.as_deref(), said);
             assert_eq!(next(&asked), ("DELETE /auth".to_owned(), Some(KEY.to_owned())));
             assert_eq!(fs::read_to_string(&file).unwrap(), format!("[node \"{url}\"]\nname = home\n"));
         }
     }
 
     #[tokio::test]
-    async fn a_key_stays_where_it_is_if_the_node_does_not_take_it_back() {
+    async fn a_key_of_no_file_is_gone_only_if_the_node_takes_it_back() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("gaffer.ini");
         let of_no_log_in: Answers = |line| match line {
@@ -295,9 +331,25 @@ mod tests {
                 "the key 0123456789ab does not come from a log-in; `gaffer key:delete 0123456789ab` revokes it",
             ),
             (keyless, "requires no keys"),
-            (|_| refusal(404), "requires no keys"),
-            (|_| refusal(503), "because"),
         ] {
+            let (url, _asked) = node(answers);
+            let text = format!("[node \"{url}\"]\nkey = other\n");
+            fs::write(&file, &text).unwrap();
+            let account = Account { given: Some(KEY.to_owned()), ..account(&url, &file, Some("other")) };
+            let failure = left(&account, "gaffer").await.unwrap_err();
+            assert!(failure.to_string().contains(words), "{failure}");
+            assert_eq!(fs::read_to_string(&file).unwrap(), text);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_key_stays_where_it_is_if_the_node_cannot_tell() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("gaffer.ini");
+        let other_host: Answers = |_| (403, json!({"errno": 403, "error": "forbidden_host", "reason": "not here"}));
+        let answers: [(Answers, &str); 3] =
+            [(|_| refusal(404), "requires no keys"), (|_| refusal(503), "because"), (other_host, "not here")];
+        for (answers, words) in answers {
             let (url, _asked) = node(answers);
             let text = format!("[node \"{url}\"]\nkey = {KEY}\n");
             fs::write(&file, &text).unwrap();
