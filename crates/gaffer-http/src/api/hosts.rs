@@ -3,13 +3,9 @@
 //! A name belongs to whoever registered it, and may be made to resolve to this machine: then the pages that its owner serves are, to a
 //! browser, those of this node, and may read whatever it answers. Such a request has that name as its host.
 
-use std::sync::Arc;
-
 use axum::{
-    extract::{Request, State},
+    extract::Request,
     http::{HeaderMap, StatusCode, Uri, header},
-    middleware::Next,
-    response::{IntoResponse, Response},
 };
 
 use super::ApiError;
@@ -96,17 +92,17 @@ fn name_of(host: &str) -> Option<&str> {
 }
 
 /// Refuses what is addressed to a name that is not the node's.
-pub(super) async fn check(State(hosts): State<Arc<Hosts>>, request: Request, next: Next) -> Response {
+pub(super) fn check(hosts: &Hosts, request: &Request) -> Result<(), ApiError> {
     // What is in front of the node, and the node, might each heed another one.
-    if request.headers().get_all(header::HOST).iter().count() > 1 {
-        return ApiError::new(StatusCode::BAD_REQUEST, "bad_request", "there is more than one `Host`").into_response();
+    if request.headers().get_all(header::HOST).iter().nth(1).is_some() {
+        return Err(ApiError::new(StatusCode::BAD_REQUEST, "bad_request", "there is more than one `Host`"));
     }
     if hosts.allow(request.extensions().get(), request.headers(), request.uri()) {
-        return next.run(request).await;
+        return Ok(());
     }
     let reason =
         "this is not a name of this node, and might be anybody's; `allowed_hosts` in the configuration says which are";
-    ApiError::new(StatusCode::FORBIDDEN, "forbidden_host", reason).into_response()
+    Err(ApiError::new(StatusCode::FORBIDDEN, "forbidden_host", reason))
 }
 
 #[cfg(test)]

@@ -137,7 +137,7 @@ impl Default for Options {
 pub fn router(manager: Manager, options: Options, lifetime: Lifetime) -> Router {
     let max_body = options.max_body;
     let plugins = Plugins { sites: Sites::new(options.plugins), policy: options.origins.frame_ancestors() };
-    let doorkeeper = Doorkeeper { access: options.access };
+    let doorkeeper = Doorkeeper { access: options.access, hosts: Arc::new(options.hosts) };
     let manager = Guarded::new(manager);
     let api = Api {
         manager,
@@ -167,10 +167,7 @@ pub fn router(manager: Manager, options: Options, lifetime: Lifetime) -> Router 
     } else {
         ours.layer(cors).merge(channel)
     };
-    // From the inside out: whoever is refused for the name is told of in the log, too.
-    all.layer(middleware::from_fn_with_state(Arc::new(options.hosts), hosts::check))
-        .layer(middleware::from_fn_with_state(doorkeeper, access::identify))
-        .layer(middleware::from_fn(frame::frame))
+    all.layer(middleware::from_fn_with_state(doorkeeper, access::identify)).layer(middleware::from_fn(frame::frame))
 }
 
 /// Every call, with its description.

@@ -1,10 +1,12 @@
 //! From the headers of a request to its caller.
 
+use std::sync::Arc;
+
 use axum::{
     extract::{FromRequestParts, Request, State},
     http::{HeaderMap, HeaderName, header, request::Parts},
     middleware::Next,
-    response::Response,
+    response::{IntoResponse, Response},
 };
 use base64::{Engine, prelude::BASE64_STANDARD};
 use gaffer_state::{Access, Author};
@@ -14,7 +16,7 @@ use super::{
     caller::{bad_key, forbidden, unauthorized},
 };
 use crate::{
-    api::{Api, ApiError},
+    api::{Api, ApiError, Hosts, hosts},
     serve::Connected,
 };
 
@@ -25,6 +27,7 @@ pub(in crate::api) const API_KEY: HeaderName = HeaderName::from_static("x-api-ke
 pub(in crate::api) struct Doorkeeper {
     /// `None` where no keys are required.
     pub(in crate::api) access: Option<Access>,
+    pub(in crate::api) hosts: Arc<Hosts>,
 }
 
 impl Doorkeeper {
@@ -59,7 +62,8 @@ impl Doorkeeper {
     }
 }
 
-/// Finds out who calls, for whatever comes after it, and leaves a line of the log if the answer is a refusal.
+/// Refuses who calls the node by another name; finds out who calls, for whatever comes after it; and leaves a line of the log if the
+/// answer is a refusal.
 pub(in crate::api) async fn identify(
     State(doorkeeper): State<Doorkeeper>,
     mut request: Request,
@@ -67,8 +71,13 @@ pub(in crate::api) async fn identify(
 ) -> Response {
     let visitor = doorkeeper.look(request.headers()).await;
     let entry = audit::Entry::of(&request, &visitor);
-    request.extensions_mut().insert(visitor);
-    let response = next.run(request).await;
+    let response = match hosts::check(&doorkeeper.hosts, &request) {
+        Ok(()) => {
+            request.extensions_mut().insert(visitor);
+            next.run(request).await
+        }
+        Err(error) => error.into_response(),
+    };
     if let Some(error) = response.extensions().get::<ApiError>() {
         entry.refused(error);
     }
