@@ -29,6 +29,14 @@ pub enum StateError {
         /// What the system says.
         cause: io::Error,
     },
+    /// Somebody else may write to it, or may have put it there for gafferd to write to.
+    #[error("`{}` is not safe to use: it {problem}", path.display())]
+    Untrusted {
+        /// The folder, or what is in it.
+        path: PathBuf,
+        /// What is wrong with it, and what to do about it.
+        problem: String,
+    },
     /// Two nodes would undo each other's doings.
     #[error(
         "`{}` is the state folder of another gafferd{}; stop that one, or choose another folder",

@@ -1,12 +1,16 @@
 //! Where a node keeps its state.
 
+pub(crate) mod trust;
+
 use std::{
-    fs::{DirBuilder, File, OpenOptions, TryLockError},
-    io::{Read as _, Write as _},
+    fs::{self, DirBuilder, File, OpenOptions, TryLockError},
+    io::{self, Read as _, Write as _},
     os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
     path::{Path, PathBuf},
     process,
 };
+
+use nix::fcntl::OFlag;
 
 use crate::{StateError, StateFile};
 
@@ -28,13 +32,11 @@ impl StateFolder {
     /// Makes the folder, if need be, and keeps other nodes off it.
     ///
     /// # Errors
-    /// When another node has it, or it cannot be made or written to.
+    /// When another node has it, when it cannot be made or written to, and when somebody else may write to it.
     pub fn lock(path: &Path) -> Result<Self, StateError> {
         make(path)?;
         let failed = |cause| StateError::Folder { path: path.to_owned(), cause };
-        let mut options = OpenOptions::new();
-        options.read(true).write(true).create(true).truncate(false).mode(0o600);
-        let mut lock = options.open(path.join(LOCK)).map_err(failed)?;
+        let mut lock = open_lock(&path.join(LOCK), failed)?;
         match lock.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
@@ -49,10 +51,27 @@ impl StateFolder {
     /// Makes the folder, if need be, and keeps nobody off it: for what is done beside a node that runs.
     ///
     /// # Errors
-    /// When it cannot be made.
+    /// When it cannot be made, and when somebody else may write to it.
     pub fn open(path: &Path) -> Result<Self, StateError> {
         make(path)?;
         Ok(Self { path: path.to_owned(), lock: None })
+    }
+
+    /// Takes the folder, if it is there, and keeps nobody off it: for who only looks, and is to make nothing.
+    ///
+    /// # Errors
+    /// When it is no folder, when somebody else may write to it, or when it cannot be told whether it is there.
+    pub fn existing(path: &Path) -> Result<Option<Self>, StateError> {
+        let failed = |cause| StateError::Folder { path: path.to_owned(), cause };
+        match fs::metadata(path) {
+            Ok(found) if found.is_dir() => {
+                trust::folder(path, &found)?;
+                Ok(Some(Self { path: path.to_owned(), lock: None }))
+            }
+            Ok(_) => Err(failed(io::ErrorKind::NotADirectory.into())),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(failed(error)),
+        }
     }
 
     /// Where it is.
@@ -74,8 +93,8 @@ impl StateFolder {
     /// As [`StateFile::open`], or when it cannot be told whether there is one.
     pub fn existing_file(&self) -> Result<Option<StateFile>, StateError> {
         let path = self.path.join(FILE);
-        let is_there = path.try_exists().map_err(|cause| StateError::File { path: path.clone(), cause })?;
-        is_there.then(|| StateFile::open(&path)).transpose()
+        let found = trust::found(&path).map_err(|cause| StateError::File { path: path.clone(), cause })?;
+        found.map(|_| StateFile::open(&path)).transpose()
     }
 }
 
@@ -88,20 +107,36 @@ impl Drop for StateFolder {
     }
 }
 
-/// Makes a folder, and those above it. One that is there is left as it is: it may be shared with others on purpose, and the files
-/// in it are for nobody else in any case.
+/// Makes a folder, and those above it. One that is there is left as it is, or refused: others may look into it on purpose, as the
+/// files in it are for nobody else in any case.
 fn make(path: &Path) -> Result<(), StateError> {
     let failed = |cause| StateError::Folder { path: path.to_owned(), cause };
-    if path.is_dir() {
-        return Ok(());
+    if !path.is_dir() {
+        let whole = std::path::absolute(path).map_err(failed)?;
+        let missing = whole.ancestors().take_while(|above| !above.exists()).count();
+        DirBuilder::new().recursive(true).mode(0o700).create(&whole).map_err(failed)?;
+        for above in whole.ancestors().skip(1).take(missing) {
+            sync(above);
+        }
     }
-    let whole = std::path::absolute(path).map_err(failed)?;
-    let missing = whole.ancestors().take_while(|above| !above.exists()).count();
-    DirBuilder::new().recursive(true).mode(0o700).create(&whole).map_err(failed)?;
-    for above in whole.ancestors().skip(1).take(missing) {
-        sync(above);
+    // Also if it was made here: somebody else may have been faster.
+    trust::folder(path, &fs::metadata(path).map_err(failed)?)
+}
+
+/// Opens the file of the lock, and makes it, if need be. Nothing is done to one that is refused.
+fn open_lock(path: &Path, failed: impl Fn(io::Error) -> StateError) -> Result<File, StateError> {
+    // Before it is opened: with some devices that alone does something.
+    if let Some(found) = trust::found(path).map_err(&failed)? {
+        trust::file(path, &found)?;
     }
-    Ok(())
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false).mode(0o600);
+    // If a link has come there since, it is not followed, and a pipe is not waited for.
+    options.custom_flags((OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK).bits());
+    let lock = options.open(path).map_err(&failed)?;
+    // It may be another one by now.
+    trust::file(path, &lock.metadata().map_err(&failed)?)?;
+    Ok(lock)
 }
 
 /// Writes the names in a folder to the disk: what is acknowledged must be found after a loss of power. Some file systems cannot do so,
@@ -119,7 +154,7 @@ fn holder(lock: &mut File) -> Option<u32> {
 
 #[cfg(test)]
 mod tests {
-    use std::{fs, os::unix::fs::PermissionsExt as _};
+    use std::os::unix::fs::PermissionsExt as _;
 
     use super::*;
 
@@ -137,6 +172,21 @@ mod tests {
         assert_eq!(fs::read_dir(&path).unwrap().count(), 0, "no lock");
         let _folder = StateFolder::lock(&path).unwrap();
         assert_eq!(mode(&path.join(LOCK)), 0o600);
+    }
+
+    #[test]
+    fn a_folder_that_is_not_there_is_not_made_by_who_only_looks() {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join("var/state");
+        assert!(StateFolder::existing(&path).unwrap().is_none());
+        assert_eq!(fs::read_dir(root.path()).unwrap().count(), 0);
+        DirBuilder::new().recursive(true).mode(0o700).create(&path).unwrap();
+        let folder = StateFolder::existing(&path).unwrap().unwrap();
+        assert_eq!(folder.path(), path);
+        assert!(folder.existing_file().unwrap().is_none());
+        assert_eq!(fs::read_dir(&path).unwrap().count(), 0);
+        let _not_kept_off = StateFolder::lock(&path).unwrap();
+        StateFolder::existing(&path).unwrap().unwrap();
     }
 
     #[test]
@@ -178,7 +228,8 @@ mod tests {
         let file = root.path().join("file");
         fs::write(&file, "").unwrap();
         for path in [file.clone(), file.join("below")] {
-            for result in [StateFolder::lock(&path), StateFolder::open(&path)] {
+            let existing = StateFolder::existing(&path).map(Option::unwrap);
+            for result in [StateFolder::lock(&path), StateFolder::open(&path), existing] {
                 let error = result.unwrap_err().to_string();
                 assert!(error.contains(&format!("`{}` cannot be the state folder: ", path.display())), "{error}");
                 assert!(error.contains("it must be a folder that gafferd may write to"), "{error}");

@@ -35,9 +35,11 @@ impl StateFile {
     /// Waits for the disk, and for others who do the same: not to be called where that must not be.
     ///
     /// # Errors
-    /// When it is damaged, of another program or of a newer gaffer, and when it cannot be written to. It is left as it was.
+    /// When it is damaged, of another program or of a newer gaffer, when it cannot be written to, and when it, or what is beside it,
+    /// is no regular file or belongs to somebody else. It is left as it was.
     pub fn open(path: &Path) -> Result<Self, StateError> {
         private::make(path)?;
+        private::check(path)?;
         let connection = schema::open(path)?;
         Self::start(connection, path)
     }

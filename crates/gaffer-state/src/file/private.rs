@@ -8,10 +8,16 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::{StateError, folder};
+use crate::{
+    StateError,
+    folder::{self, trust},
+};
 
 /// What others may do to a file.
 const OF_OTHERS: u32 = 0o077;
+
+/// The file and those that SQLite has beside it, or would read if they were there, by the ends of their names.
+const ENDS: [&str; 4] = ["", "-wal", "-shm", "-journal"];
 
 /// Makes an empty file, if there is none: SQLite would make one that others can read. It gives those beside it the mode of this one.
 pub(super) fn make(path: &Path) -> Result<(), StateError> {
@@ -28,20 +34,37 @@ pub(super) fn make(path: &Path) -> Result<(), StateError> {
     }
 }
 
+/// Refuses a file that is none or belongs to somebody else, and those that SQLite has beside it. To be called before SQLite opens
+/// them: it follows links.
+pub(super) fn check(path: &Path) -> Result<(), StateError> {
+    for end in ENDS {
+        let path = beside(path, end);
+        // Those beside it come and go.
+        if let Some(found) = trust::found(&path).map_err(|cause| StateError::File { path: path.clone(), cause })? {
+            trust::file(&path, &found)?;
+        }
+    }
+    Ok(())
+}
+
 /// Takes from others what they may do to a file, and to those that SQLite has beside it. To be called for files that are known to be
 /// ours.
 pub(super) fn narrow(path: &Path) -> Result<(), StateError> {
-    for suffix in ["", "-wal", "-shm"] {
-        let mut name = OsString::from(path);
-        name.push(suffix);
-        let path = PathBuf::from(name);
+    for end in ENDS {
+        let path = beside(path, end);
         match narrow_one(&path) {
             // Those beside it come and go.
-            Err(error) if error.kind() == io::ErrorKind::NotFound && !suffix.is_empty() => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound && !end.is_empty() => {}
             result => result.map_err(|cause| StateError::File { path, cause })?,
         }
     }
     Ok(())
+}
+
+fn beside(path: &Path, end: &str) -> PathBuf {
+    let mut name = OsString::from(path);
+    name.push(end);
+    name.into()
 }
 
 fn narrow_one(path: &Path) -> io::Result<()> {

@@ -93,7 +93,7 @@ async fn what_others_have_put_there_is_left_as_it_is() {
 
     fs::remove_file(&path).unwrap();
     fs::create_dir(&path).unwrap();
-    assert!(matches!(folder.file(), Err(StateError::Database { .. })));
+    assert!(matches!(folder.file(), Err(StateError::Untrusted { .. })));
 }
 
 #[tokio::test]

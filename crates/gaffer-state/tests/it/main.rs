@@ -10,3 +10,4 @@ mod folder;
 mod handle;
 mod histories;
 mod others;
+mod trust;
