@@ -158,13 +158,18 @@ mod tests {
 
     use super::*;
 
+    /// Fit for a state folder, whatever modes are usual here.
+    fn private_folder() -> tempfile::TempDir {
+        tempfile::Builder::new().permissions(fs::Permissions::from_mode(0o700)).tempdir().unwrap()
+    }
+
     fn mode(path: &Path) -> u32 {
         fs::metadata(path).unwrap().permissions().mode() & 0o777
     }
 
     #[test]
     fn a_folder_is_made_with_those_above_it_and_for_nobody_else() {
-        let root = tempfile::tempdir().unwrap();
+        let root = private_folder();
         let path = root.path().join("var/state");
         let folder = StateFolder::open(&path).unwrap();
         assert_eq!(folder.path(), path);
@@ -176,7 +181,7 @@ mod tests {
 
     #[test]
     fn a_folder_that_is_not_there_is_not_made_by_who_only_looks() {
-        let root = tempfile::tempdir().unwrap();
+        let root = private_folder();
         let path = root.path().join("var/state");
         assert!(StateFolder::existing(&path).unwrap().is_none());
         assert_eq!(fs::read_dir(root.path()).unwrap().count(), 0);
@@ -191,7 +196,7 @@ mod tests {
 
     #[test]
     fn a_folder_that_is_there_is_left_as_it_is() {
-        let root = tempfile::tempdir().unwrap();
+        let root = private_folder();
         fs::set_permissions(root.path(), fs::Permissions::from_mode(0o755)).unwrap();
         let _folder = StateFolder::lock(root.path()).unwrap();
         assert_eq!(mode(root.path()), 0o755);
@@ -199,7 +204,7 @@ mod tests {
 
     #[test]
     fn the_second_node_is_told_who_the_first_is() {
-        let root = tempfile::tempdir().unwrap();
+        let root = private_folder();
         fs::write(root.path().join(LOCK), "4294967295\nand more").unwrap();
         let first = StateFolder::lock(root.path()).unwrap();
         let error = StateFolder::lock(root.path()).unwrap_err();
@@ -224,7 +229,7 @@ mod tests {
 
     #[test]
     fn what_is_no_folder_is_refused() {
-        let root = tempfile::tempdir().unwrap();
+        let root = private_folder();
         let file = root.path().join("file");
         fs::write(&file, "").unwrap();
         for path in [file.clone(), file.join("below")] {

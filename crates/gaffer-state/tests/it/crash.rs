@@ -57,7 +57,7 @@ fn killed_after(acknowledged: u64, mut writer: Child) -> BTreeSet<u64> {
 #[tokio::test]
 async fn what_is_acknowledged_outlives_a_kill_at_any_moment() {
     for round in 0..fixture::cases(5) {
-        let root = tempfile::tempdir().unwrap();
+        let root = fixture::private_folder();
         let path = root.path().join("state");
         let after = random(child::KEYS);
         let acknowledged = killed_after(after, start(&path));
@@ -83,7 +83,7 @@ async fn what_is_acknowledged_outlives_a_kill_at_any_moment() {
 
 #[test]
 fn the_folder_is_held_by_another_process_until_it_is_killed() {
-    let root = tempfile::tempdir().unwrap();
+    let root = fixture::private_folder();
     let mut writer = start(root.path());
     let mut output = BufReader::new(writer.stdout.take().unwrap());
     let mut line = String::new();

@@ -1,14 +1,20 @@
 //! Records that say themselves what they must be.
 
-use std::{env, sync::LazyLock};
+use std::{env, fs::Permissions, os::unix::fs::PermissionsExt as _, sync::LazyLock};
 
 use gaffer_state::{Change, KeyDigest, KeyRecord, PasswordHash, Records, StateFile, UserRecord};
 use serde_json::json;
+use tempfile::TempDir;
 
 /// So many cases or rounds, or ten times as many if `GAFFER_TEST_SCALE=full`.
 pub(crate) fn cases(cases: u32) -> u32 {
     let full = env::var_os("GAFFER_TEST_SCALE").is_some_and(|scale| scale == "full");
     if full { cases * 10 } else { cases }
+}
+
+/// A folder that is fit for a state folder, whatever modes are usual here.
+pub(crate) fn private_folder() -> TempDir {
+    tempfile::Builder::new().permissions(Permissions::from_mode(0o700)).tempdir().unwrap()
 }
 
 /// Passwords of which hashes are made once, as each takes long.

@@ -32,7 +32,7 @@ fn assert_private(folder: &Path) {
 
 #[tokio::test]
 async fn nobody_else_can_read_what_is_kept() {
-    let root = tempfile::tempdir().unwrap();
+    let root = fixture::private_folder();
     let path = root.path().join("state");
     let folder = StateFolder::lock(&path).unwrap();
     let file = folder.file().unwrap();
@@ -52,7 +52,7 @@ async fn nobody_else_can_read_what_is_kept() {
 
 #[tokio::test]
 async fn a_file_is_looked_for_without_making_any() {
-    let root = tempfile::tempdir().unwrap();
+    let root = fixture::private_folder();
     let folder = StateFolder::open(root.path()).unwrap();
     assert!(folder.existing_file().unwrap().is_none());
     assert_eq!(names(root.path()), [""; 0]);
@@ -63,7 +63,7 @@ async fn a_file_is_looked_for_without_making_any() {
 
 #[tokio::test]
 async fn what_others_have_put_there_is_left_as_it_is() {
-    let root = tempfile::tempdir().unwrap();
+    let root = fixture::private_folder();
     let path = root.path().join("state.db");
     let folder = StateFolder::open(root.path()).unwrap();
     let refused = || {
@@ -98,7 +98,7 @@ async fn what_others_have_put_there_is_left_as_it_is() {
 
 #[tokio::test]
 async fn a_page_written_over_is_told() {
-    let root = tempfile::tempdir().unwrap();
+    let root = fixture::private_folder();
     let path = root.path().join("state.db");
     let file = StateFile::open(&path).unwrap();
     for number in 0..10 {
@@ -121,7 +121,7 @@ async fn what_may_not_be_written_is_refused_at_once() {
         eprintln!("skipped: root may write everywhere");
         return;
     }
-    let root = tempfile::tempdir().unwrap();
+    let root = fixture::private_folder();
     let path = root.path().join("state.db");
     StateFile::open(&path).unwrap().close().await;
     fs::set_permissions(&path, fs::Permissions::from_mode(0o400)).unwrap();
