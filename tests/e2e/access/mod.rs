@@ -3,6 +3,7 @@
 mod admin;
 mod killed;
 mod original;
+mod reader;
 
 use std::{
     path::{Path, PathBuf},
