@@ -49,8 +49,8 @@ pub(crate) fn run(args: &Args, errand: Errand) -> anyhow::Result<ExitCode> {
             }
         }
         Errand::ListAdmins => {
-            let admins = runtime.block_on(state.open_beside())?.admins();
-            for (name, key) in admins {
+            let access = runtime.block_on(state.open_existing())?;
+            for (name, key) in access.map(|access| access.admins()).unwrap_or_default() {
                 say(&format!("{name} - {key}"))?;
             }
         }

@@ -123,6 +123,16 @@ impl State {
         let file = StateFolder::open(&self.folder)?.file()?;
         Access::open_beside(file).await.context("cannot read keys and users")
     }
+
+    /// The same, if there are any: nothing is made by it.
+    ///
+    /// # Errors
+    /// As [`open_beside`](Self::open_beside).
+    pub(crate) async fn open_existing(&self) -> anyhow::Result<Option<Access>> {
+        let Some(folder) = StateFolder::existing(&self.folder)? else { return Ok(None) };
+        let Some(file) = folder.existing_file()? else { return Ok(None) };
+        Access::open_beside(file).await.map(Some).context("cannot read keys and users")
+    }
 }
 
 #[cfg(test)]
