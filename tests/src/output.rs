@@ -35,6 +35,8 @@ struct Shared {
 #[derive(Debug, Default)]
 struct Read {
     lines: Vec<Line>,
+    /// Of a line that has no end yet.
+    begun: String,
     /// Whether the last line lacks its end.
     is_cut: bool,
     ended: bool,
@@ -46,6 +48,15 @@ impl Shared {
     }
 }
 
+/// Adds what can be read at once, up to the end of a line, and answers how much that is; `None` at the end.
+fn next_piece(stream: &mut impl BufRead, line: &mut Vec<u8>) -> Option<usize> {
+    while stream.fill_buf().is_err_and(|error| error.kind() == io::ErrorKind::Interrupted) {}
+    let there = stream.fill_buf().ok().filter(|there| !there.is_empty())?;
+    let length = there.iter().position(|byte| *byte == b'\n').map_or(there.len(), |end| end + 1);
+    line.extend_from_slice(&there[..length]);
+    Some(length)
+}
+
 impl Output {
     pub(crate) fn of(stream: impl io::Read + Send + 'static) -> Self {
         let shared = Arc::<Shared>::default();
@@ -53,16 +64,28 @@ impl Output {
         let reader = thread::spawn(move || {
             let mut stream = BufReader::new(stream);
             let mut line = Vec::new();
-            while let Ok(1..) = stream.read_until(b'\n', &mut line) {
-                let is_cut = line.pop_if(|byte| *byte == b'\n').is_none();
+            while let Some(length) = next_piece(&mut stream, &mut line) {
+                stream.consume(length);
+                let is_whole = line.pop_if(|byte| *byte == b'\n').is_some();
                 let text = String::from_utf8_lossy(&line).into_owned();
-                line.clear();
                 let mut read = keep.read();
-                read.lines.push(Line { at: Instant::now(), text });
-                read.is_cut = is_cut;
+                if is_whole {
+                    line.clear();
+                    read.lines.push(Line { at: Instant::now(), text });
+                    read.begun.clear();
+                } else {
+                    read.begun = text;
+                }
                 keep.grew.notify_all();
             }
-            keep.read().ended = true;
+            let mut read = keep.read();
+            let text = std::mem::take(&mut read.begun);
+            read.is_cut = !text.is_empty();
+            if read.is_cut {
+                read.lines.push(Line { at: Instant::now(), text });
+            }
+            read.ended = true;
+            drop(read);
             keep.grew.notify_all();
         });
         Self { shared, reader: Some(reader) }
@@ -70,6 +93,13 @@ impl Output {
 
     pub(crate) fn lines(&self) -> Vec<Line> {
         self.shared.read().lines.clone()
+    }
+
+    /// What was written so far, also of a line that has no end yet, such as a question.
+    pub(crate) fn shown(&self) -> String {
+        let read = self.shared.read();
+        let lines: String = read.lines.iter().map(|line| format!("{}\n", line.text)).collect();
+        lines + &read.begun
     }
 
     /// All that was written so far; what is no UTF-8 is replaced.

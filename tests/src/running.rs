@@ -83,6 +83,11 @@ impl RunningClient {
         self.stdout.lines()
     }
 
+    /// What stands on stdout so far, also of a line that has no end yet, such as a question.
+    pub fn shown(&self) -> String {
+        self.stdout.shown()
+    }
+
     /// Waits for a line on stdout that holds the text.
     #[track_caller]
     pub fn until_printed(&self, text: &str) -> Line {

@@ -146,3 +146,23 @@ fn changes_and_refusals_leave_a_line_and_secrets_none() {
         assert!(!log.contains(secret), "{secret} is in the log: {log}");
     }
 }
+
+#[test]
+fn a_change_is_told_in_the_log_though_nobody_waits_for_its_answer() {
+    let keys = Keys::new();
+    let mut daemon = keys.start("");
+    // Whether a request comes far enough before its connection is seen to be gone is chance; what came is told.
+    let revoked = gaffer_tests::wait_until("a key is revoked", || {
+        let key = make(&daemon, &keys.admin, &json!({"read": ["*"]}));
+        let path = format!("/keys/{}", &key[..12]);
+        let mut connection = Connection::open(daemon.address());
+        connection.request("DELETE", &path, &[("X-Api-Key", &keys.admin)], None);
+        drop(connection);
+        match ask(&daemon, &keys.admin, "GET", &path, "").status {
+            404 => Ok(key),
+            status => Err(status),
+        }
+    });
+    daemon.until_logged(&format!("revoked key {}", &revoked[..12]));
+    daemon.stop();
+}

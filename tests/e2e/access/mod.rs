@@ -1,6 +1,7 @@
 //! Keys and users of a real gafferd.
 
 mod admin;
+mod cli;
 mod killed;
 mod original;
 mod reader;

@@ -4,6 +4,8 @@ use std::{
     env, fmt,
     io::{self, BufRead, IsTerminal, Read, Write},
     sync::{Mutex, MutexGuard, Once, PoisonError},
+    thread,
+    time::Duration,
 };
 
 use clap::Args;
@@ -112,6 +114,9 @@ fn cannot_ask(error: io::Error) -> Failure {
     Failure::Failed(format!("cannot ask: {error}"))
 }
 
+/// Time for a signal to end the program.
+const MOMENT: Duration = Duration::from_millis(200);
+
 /// How the terminal is to be left, as long as it does not show what is typed.
 static SHOWN: Mutex<Option<Termios>> = Mutex::new(None);
 
@@ -135,6 +140,8 @@ fn asked(prompt: &str) -> Result<String, Failure> {
                 say("")?;
                 return Err(Failure::Failed("no password was given".to_owned()));
             }
+            // A signal: if it ends the program, that happens elsewhere in a moment. Else it is asked again.
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => thread::sleep(MOMENT),
             Err(error) => return Err(cannot_ask(error)),
         }
     }
