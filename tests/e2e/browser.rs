@@ -25,7 +25,7 @@ fn with_sockjs() -> Option<Daemon> {
 }
 
 /// Waits until nothing of a browser is left, which takes a moment after its first process has ended.
-fn until_no_browser(daemon: &Daemon) {
+pub(crate) fn until_no_browser(daemon: &Daemon) {
     daemon.until("the browser has gone", || {
         let all = daemon.descendants().into_iter().map(processes::describe);
         let left: Vec<String> = all.filter(|process| process.contains("chrom")).collect();

@@ -2,6 +2,7 @@
 
 mod admin;
 mod cli;
+mod console;
 mod killed;
 mod original;
 mod reader;

@@ -4,12 +4,17 @@ import {$, setEnabled, setText} from "./dom.js";
 import {EventList} from "./event-list.js";
 import {JobList} from "./job-list.js";
 import {JobView} from "./job-view.js";
+import {askForKey, givenKey} from "./key.js";
 import {Node} from "./node.js";
 import {complain} from "./notices.js";
 
 // The page is at /_plugin/console/ of the node, whose paths may all have something before them.
 const base = new URL("../../", document.baseURI);
-const node = new Node(base);
+const node = new Node(base, givenKey());
+node.addEventListener("locked", ({detail}) => {
+  const why = givenKey() === undefined ? "This node asks for a key." : `This key is not taken: ${detail.reason}.`;
+  askForKey(why);
+});
 
 // The job that is looked at stands in the address, so that it can be kept and passed on.
 function chosen() {
@@ -51,7 +56,7 @@ function showConnection() {
   const {state, nextAttempt} = node.gaffer;
   document.body.dataset.connection = state;
   setText($("connection-text"), WORDS[state]);
-  $("banner").hidden = state === "open" || (state === "connecting" && !node.known);
+  $("banner").hidden = state === "open" || state === "closed" || (state === "connecting" && !node.known);
   const seconds = Math.max(0, Math.ceil((nextAttempt - Date.now()) / 1000));
   const next = state === "waiting" && seconds ? `The next attempt is in ${seconds} s.` : "Trying to connect.";
   setText($("banner-text"), `The node cannot be reached; what you see may be out of date. ${next}`);

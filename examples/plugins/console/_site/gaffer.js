@@ -64,7 +64,8 @@ const ALIVE = JSON.stringify({event: "UNSUB", data: {topic: "Events:is-anybody-t
 /**
  * A connection to a node. It tells its state by events of type `state`, whose `detail` is a {@link State}; by one of type
  * `restarted` that the node has been started anew since: pids are those of other processes now; and by `error`, whose `detail` is
- * a {@link GafferError}, that the node did not understand a message, and so will not answer it.
+ * a {@link GafferError}, that the node did not understand a message, and so will not answer it; or, with an `errno` of 401 or 403, that
+ * it asks for a key, or for another one: then this is closed.
  */
 export class Gaffer extends EventTarget {
   /** @type {State} */
@@ -156,10 +157,14 @@ export class Gaffer extends EventTarget {
 
   /** Closes the connection for good, and ends all subscriptions. */
   close() {
+    this.#closeFor();
+  }
+
+  #closeFor(error) {
     if (this.#state === "closed") return;
     this.#state = "closed";
-    this.#disconnect(noAnswer("closed", "the connection was closed"));
-    for (const {wanted} of this.#topics.values()) wanted?.end();
+    this.#disconnect(error ?? noAnswer("closed", "the connection was closed"));
+    for (const {wanted} of this.#topics.values()) wanted?.end(error);
     this.#topics.clear();
     this.#tell("closed");
   }
@@ -286,7 +291,10 @@ export class Gaffer extends EventTarget {
         return;
       case "gaffer:error": {
         const {errno, reason: error, detail: reason} = data;
-        this.dispatchEvent(new CustomEvent("error", {detail: new GafferError({errno, error, reason})}));
+        const detail = new GafferError({errno, error, reason});
+        // Who may not be here may not be here over the next connection either.
+        if (data.error === "AUTH_REQUIRED") this.#closeFor(detail);
+        this.dispatchEvent(new CustomEvent("error", {detail}));
         return;
       }
     }

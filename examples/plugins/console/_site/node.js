@@ -70,7 +70,8 @@ class Figures {
 /**
  * A node. It tells of changes by events, whose `detail` is the name of a job where they are about one: `jobs` (others came or
  * went), `job` (its status is another), `figures` (of all that are watched), `happened` (an event of the node, or a loss),
- * `connection`, `restarted` (no process is any of those that were known), and `trouble` (`detail` says with what, and the error).
+ * `connection`, `restarted` (no process is any of those that were known), `trouble` (`detail` says with what, and the error), and
+ * `locked` (the node asks for a key, or for another one; `detail` says why).
  */
 export class Node extends EventTarget {
   /** @type {Map<string, Job>} */
@@ -88,17 +89,23 @@ export class Node extends EventTarget {
   #watched = new Map();
   #looks = new Map();
 
-  /** @param {URL} base where the node's calls are */
-  constructor(base) {
+  #key;
+
+  /** @param {URL} base where the node's calls are @param {string} [key] for nodes that ask for one */
+  constructor(base, key) {
     super();
     this.#base = base;
-    this.gaffer = new Gaffer({url: base});
+    this.#key = key;
+    this.gaffer = new Gaffer({url: base, key});
     this.gaffer.addEventListener("state", () => {
       this.#tell("connection");
       // Much may have happened meanwhile, and of a node that was started anew all is different.
       if (this.gaffer.state === "open") this.#lookAtAll();
     });
-    this.gaffer.addEventListener("error", ({detail}) => this.#tell("trouble", {what: "A message was not understood", error: detail}));
+    this.gaffer.addEventListener("error", ({detail}) => {
+      if (detail.errno === 401 || detail.errno === 403) this.#tell("locked", detail);
+      else this.#tell("trouble", {what: "A message was not understood", error: detail});
+    });
     this.gaffer.addEventListener("restarted", () => {
       for (const job of this.jobs.values()) forget(job);
       this.#tell("restarted");
@@ -107,7 +114,8 @@ export class Node extends EventTarget {
     events.ready.then(
       // Once more, as something may have happened in between unnoticed.
       () => this.#lookAtAll(),
-      (error) => this.#tell("trouble", {what: "Events cannot be shown", error}),
+      // Without a key nothing is shown, which is told once.
+      (error) => this.gaffer.state !== "closed" && this.#tell("trouble", {what: "Events cannot be shown", error}),
     );
     setInterval(() => this.#settle(), TELL_FIGURES);
   }
@@ -119,7 +127,8 @@ export class Node extends EventTarget {
 
   /** Asks the node over HTTP. */
   async get(path) {
-    const answer = await fetch(new URL(path, this.#base), {signal: AbortSignal.timeout(PATIENCE)}).catch(() => {
+    const headers = this.#key === undefined ? {} : {"X-Api-Key": this.#key};
+    const answer = await fetch(new URL(path, this.#base), {headers, signal: AbortSignal.timeout(PATIENCE)}).catch(() => {
       throw new Error("the node cannot be reached");
     });
     // What stands between the node and us may answer otherwise.
