@@ -23,6 +23,7 @@ use std::{
 };
 
 use clap::CommandFactory;
+use tracing::level_filters::LevelFilter;
 
 /// The command line, for completions and manual pages.
 pub fn command() -> clap::Command {
@@ -34,8 +35,10 @@ pub fn main() -> ExitCode {
     // First, as threads inherit it. The kernel has no reason to refuse, and without it nothing but a name is missing.
     let _: io::Result<()> = gaffer_core::proctitle::set_process_title("gafferd");
     let args = args::Args::read();
-    let log = log::install();
-    let outcome = match admin::Errand::of(&args) {
+    let errand = admin::Errand::of(&args);
+    // Who does something by hand sees what came of it; a node that runs tells of it in its log.
+    let log = log::install(if errand.is_some() { LevelFilter::WARN } else { LevelFilter::INFO });
+    let outcome = match errand {
         Some(errand) => admin::run(&args, errand),
         None => run::run(args),
     };

@@ -23,14 +23,15 @@ pub(crate) fn colours(stream: &impl IsTerminal) -> bool {
 /// Lines that may wait for a stalled reader: some megabytes at most.
 const QUEUE: usize = 16_384;
 
-/// Sends what the program and its libraries log to stderr. What waits to be written is, when the guard is dropped.
-pub(crate) fn install() -> WorkerGuard {
+/// Sends what the program and its libraries log to stderr: as far as `usual` where the variable says nothing. What waits to be written is,
+/// when the guard is dropped.
+pub(crate) fn install(usual: LevelFilter) -> WorkerGuard {
     let (writer, guard) = NonBlockingBuilder::default().buffered_lines_limit(QUEUE).lossy(true).finish(io::stderr());
-    let filter = EnvFilter::builder().with_default_directive(LevelFilter::INFO.into());
+    let filter = EnvFilter::builder().with_default_directive(usual.into());
     let wanted = env::var(FILTER).unwrap_or_default();
     let (filter, problem) = match filter.parse(&wanted) {
         Ok(filter) => (filter, None),
-        Err(problem) => (EnvFilter::default().add_directive(LevelFilter::INFO.into()), Some(problem)),
+        Err(problem) => (EnvFilter::default().add_directive(usual.into()), Some(problem)),
     };
     tracing_subscriber::fmt()
         .with_env_filter(filter)
@@ -41,7 +42,7 @@ pub(crate) fn install() -> WorkerGuard {
         .log_internal_errors(false)
         .init();
     if let Some(problem) = problem {
-        warn!("{FILTER} does not read, so it is taken as `info`: {problem}");
+        warn!("{FILTER} does not read, so it is taken as `{usual}`: {problem}");
     }
     guard
 }
