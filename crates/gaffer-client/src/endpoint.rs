@@ -7,7 +7,10 @@ use std::{
     str::FromStr,
 };
 
-use gaffer_core::ini::{BindAddress, InvalidAddress};
+use gaffer_core::{
+    api::lookup::DEFAULT_PORT,
+    ini::{BindAddress, InvalidAddress},
+};
 use reqwest::Url;
 
 /// Text that names no endpoint.
@@ -171,6 +174,17 @@ impl FromStr for Endpoint {
 }
 
 impl Endpoint {
+    /// Reads the address of a lookup server: as that of a node, but without a scheme the port that is left out is 5010.
+    ///
+    /// # Errors
+    /// When it does not read.
+    pub fn of_lookup_server(text: &str) -> Result<Self, InvalidEndpoint> {
+        let input = text.trim();
+        let is_bare =
+            !input.is_empty() && !input.contains("://") && !input.starts_with("unix:") && !input.contains('@');
+        if is_bare { Self::of(input, false, Some(DEFAULT_PORT), input) } else { input.parse() }
+    }
+
     /// `port` is that of an address without one, where it is not gafferd's usual one.
     fn of(input: &str, tls: bool, port: Option<u16>, address: &str) -> Result<Self, InvalidEndpoint> {
         let has_port = address.rsplit_once(':').is_some_and(|(_, port)| !port.contains(']'));

@@ -9,6 +9,7 @@
 //! | read what a process writes | [`Client::follow_output`] |
 //! | do all of that over one connection | [`Client::control`]: a [`Control`], which goes on by itself as well |
 //! | say who may do what | [`Client::login`]; keys, as [`Client::create_key`]; users, as [`Client::create_user`] |
+//! | find the node that has a job | [`lookup`] |
 //! | talk to a process | [`Client::stdio`], [`Client::channel`], [`Client::send`] |
 //!
 //! ```no_run
@@ -70,6 +71,7 @@ mod feed;
 mod jobs;
 mod keys;
 mod login;
+pub mod lookup;
 mod node;
 mod processes;
 mod sessions;

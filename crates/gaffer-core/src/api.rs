@@ -4,6 +4,7 @@ pub mod access;
 pub mod channel;
 pub mod feed;
 pub mod frame;
+pub mod lookup;
 
 use std::collections::BTreeMap;
 
