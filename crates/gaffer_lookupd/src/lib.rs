@@ -1,0 +1,3 @@
+//! Where gaffer nodes register, and clients find jobs.
+
+pub mod registry;
