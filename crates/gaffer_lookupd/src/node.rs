@@ -82,3 +82,31 @@ impl Drop for Node {
         self.directory.disconnect(self.id);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use gaffer_core::api::lookup::{NodeInfo, NodeRequest};
+    use serde_json::Value;
+    use tokio::time::{Instant, timeout};
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn who_does_not_say_who_it_is_is_not_kept() {
+        let directory = Directory::new(Duration::from_secs(15));
+        let (nobody, connection) = directory.connect();
+        let begun = Instant::now();
+        assert_eq!(end(Arc::clone(&directory), nobody, connection.replaced).await, LATE);
+        assert_eq!(begun.elapsed(), PATIENCE);
+
+        let (id, connection) = directory.connect();
+        let ending = end(Arc::clone(&directory), id, connection.replaced.clone());
+        let [name, origin, version] = ["a", "http://a", "0.1"].map(str::to_owned);
+        let request = NodeRequest::Identify { node: NodeInfo { name, origin, version }, incarnation: None };
+        assert!(directory.hear(id, Value::Null, request).await.ok);
+        let mut ending = std::pin::pin!(ending);
+        assert!(timeout(PATIENCE * 10, &mut ending).await.is_err(), "it said who it is");
+        connection.replaced.cancel();
+        assert_eq!(ending.await, REPLACED);
+    }
+}

@@ -33,7 +33,6 @@ const SETTLING: Duration = Duration::from_secs(15);
 
 /// What is heard of lookup servers.
 #[derive(Clone, Debug)]
-#[non_exhaustive]
 pub enum Told {
     /// Something changed.
     Change(Change),

@@ -1,0 +1,91 @@
+//! What is between a node and its server, and breaks.
+
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+    task::JoinHandle,
+};
+
+/// Carries connections, and cuts each after as many bytes as a dice says, in whichever direction: in the middle of whatever is on its way.
+pub(crate) struct Proxy {
+    pub(crate) address: SocketAddr,
+    cuts: Arc<AtomicBool>,
+    task: JoinHandle<()>,
+}
+
+/// Numbers that look like chance and are the same each time.
+#[derive(Clone)]
+pub(crate) struct Dice(pub(crate) u64);
+
+impl Dice {
+    pub(crate) fn below(&mut self, limit: u64) -> u64 {
+        // Xorshift.
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0 % limit
+    }
+}
+
+impl Proxy {
+    pub(crate) async fn start(server: SocketAddr, mut dice: Dice) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let cuts = Arc::new(AtomicBool::new(true));
+        let still_cuts = Arc::clone(&cuts);
+        let task = tokio::spawn(async move {
+            while let Ok((near, _)) = listener.accept().await {
+                let Ok(far) = TcpStream::connect(server).await else { continue };
+                // A handshake takes some 300 bytes, and then there is not much to say at once.
+                let left = still_cuts.load(Ordering::Relaxed).then(|| dice.below(1500));
+                tokio::spawn(carry(near, far, left, Arc::clone(&still_cuts)));
+            }
+        });
+        Self { address, cuts, task }
+    }
+
+    /// From now on connections last; those that are to be cut still are.
+    pub(crate) fn calm(&self) {
+        self.cuts.store(false, Ordering::Relaxed);
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// Carries what both say, until one ends, or so many bytes are carried.
+async fn carry(mut near: TcpStream, mut far: TcpStream, left: Option<u64>, cuts: Arc<AtomicBool>) {
+    let mut left = left.unwrap_or(u64::MAX);
+    let (mut from_near, mut from_far) = ([0; 512], [0; 512]);
+    loop {
+        let (read, is_near) = tokio::select! {
+            read = near.read(&mut from_near) => (read, true),
+            read = far.read(&mut from_far) => (read, false),
+        };
+        let Ok(read @ 1..) = read else { return };
+        let carried = read.min(usize::try_from(left).unwrap_or(usize::MAX));
+        let written = if is_near {
+            far.write_all(&from_near[..carried]).await
+        } else {
+            near.write_all(&from_far[..carried]).await
+        };
+        left -= carried as u64;
+        if written.is_err() || (left == 0 && cuts.load(Ordering::Relaxed)) {
+            return;
+        }
+        if left == 0 {
+            return; // It was to be cut, and what was on its way is lost already.
+        }
+    }
+}
