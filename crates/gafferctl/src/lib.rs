@@ -14,7 +14,7 @@ mod commands;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser};
-use gaffer_cli::{Context, Output, commands::access};
+use gaffer_cli::{Context, Output, commands::access, lookup::Finder};
 
 use crate::args::Command;
 
@@ -31,7 +31,10 @@ pub fn main() -> ExitCode {
         Command::Login(login) => access::login(&login, &args.connection, output).await,
         Command::Logout => access::logout(&args.connection, output).await,
         Command::Node(command) => {
-            let client = args.connection.client(output)?;
+            let client = match Finder::of(&args.connection, output)? {
+                Some(finder) => finder.client(&commands::wanted(&command)?, output).await?,
+                None => args.connection.client(output)?,
+            };
             commands::run(command, &mut Context { client, output }).await
         }
         Command::Access(command) => {
