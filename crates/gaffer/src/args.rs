@@ -50,7 +50,12 @@ pub(crate) fn command() -> clap::Command {
         let spellings = ["connect", "gafferd-http-address"];
         node.long("endpoint").short('g').aliases(spellings)
     });
-    command.mut_arg("lookupd", |server| server.short('L'))
+    command.mut_arg("lookupd", |server| {
+        server.short('L').help(
+            "A lookup server: HOST, HOST:PORT, http://…, https://…, or a name of the user file; again for more. `lookup` asks it \
+             [env: GAFFER_LOOKUPD]; other commands call the node that has the job, as it says",
+        )
+    })
 }
 
 impl Args {

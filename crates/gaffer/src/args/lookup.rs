@@ -6,7 +6,7 @@ use gaffer_core::SessionId;
 /// What to ask lookup servers.
 #[derive(Debug, Subcommand)]
 pub(crate) enum LookupCommand {
-    /// Print what changes on the lookup servers of -L, as it happens [env: GAFFER_LOOKUPD]; or ask them
+    /// Print what changes on lookup servers, as it happens; or ask them
     Lookup {
         #[command(subcommand)]
         question: Option<LookupQuestion>,
