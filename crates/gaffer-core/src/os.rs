@@ -1,4 +1,4 @@
-//! What concerns the program as a whole: inherited descriptors, the descriptor limit, orphans, its end. And a call on terminals
+//! What concerns the program as a whole: inherited descriptors, the descriptor limit, orphans, going into the background, its end. And a call on terminals
 //! that streams and the real backend share.
 //!
 //! But for the last, these calls change the state of the whole program, so a library never makes them by itself: `gafferd` makes them
@@ -6,8 +6,10 @@
 
 #![expect(
     unsafe_code,
-    reason = "system calls on descriptors that nothing in the program owns, and a signal's disposition"
+    reason = "system calls on descriptors that nothing in the program owns, a signal's disposition, and forks"
 )]
+
+mod background;
 
 use std::{
     fs, io,
@@ -20,6 +22,7 @@ use nix::{
     sys::resource::{Resource, getrlimit, setrlimit},
 };
 
+pub use self::background::{Background, Readiness, go_into_background};
 use crate::names::Signal;
 
 /// A limit as the kernel keeps it: what counts, and how far it may be raised.

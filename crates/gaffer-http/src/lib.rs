@@ -2,11 +2,12 @@
 //!
 //! [`HttpHandler`] is the application to add to a manager. It is made of parts that are of use by themselves: [`serve`] runs
 //! any router on any number of listeners, [`feed`] turns a source of items into an endless answer, [`ws`] pumps a websocket both
-//! ways, [`sockjs`] makes sessions with web pages of whatever gets through, [`sites`] serves files, and [`api`] is the router over
+//! ways, [`front`] surrounds every answer, [`sockjs`] makes sessions with web pages of whatever gets through, [`sites`] serves files, and [`api`] is the router over
 //! a [`Manager`](gaffer_core::manager::Manager), which alone knows a manager.
 
 pub mod api;
 pub mod feed;
+pub mod front;
 mod handler;
 pub mod origin;
 pub mod serve;

@@ -89,11 +89,9 @@ impl Args {
 
     fn from_words(words: impl IntoIterator<Item: Into<OsString> + Clone>) -> Result<Self, clap::Error> {
         let args = Self::try_parse_from(words)?;
-        for (option, given) in [("--keyfile", &args.keyfile), ("--cacert", &args.cacert)] {
-            if given.is_some() && args.certfile.is_none() {
-                let problem = format!("{option} needs a --certfile: the certificate that the endpoint shows");
-                return Err(Self::command().error(ErrorKind::MissingRequiredArgument, problem));
-            }
+        let files = [&args.certfile, &args.keyfile, &args.cacert].map(Option::as_ref);
+        if let Err(problem) = gaffer_daemon::tls_files(files[0], files[1], files[2]) {
+            return Err(Self::command().error(ErrorKind::MissingRequiredArgument, problem));
         }
         Ok(args)
     }

@@ -6,8 +6,7 @@ use gaffer_core::{
     applications::{ConsoleOutput, ConsoleSettings},
     events::EventKind,
 };
-
-use crate::log;
+use gaffer_daemon::log;
 
 /// The console for this many `-v`, if any.
 pub(crate) fn of_verbosity(verbose: u8) -> Option<ConsoleOutput> {

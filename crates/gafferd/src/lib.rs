@@ -10,7 +10,6 @@ mod admin;
 mod args;
 mod console;
 mod endpoints;
-mod log;
 mod plugins;
 mod reload;
 mod run;
@@ -23,6 +22,7 @@ use std::{
 };
 
 use clap::CommandFactory;
+use gaffer_daemon::log;
 use tracing::level_filters::LevelFilter;
 
 /// The command line, for completions and manual pages.

@@ -7,9 +7,7 @@ use gaffer_core::{
     JobConfig, JobName, Manager, ManagerError,
     applications::{Application, SignalHandler},
     backend::RealBackend,
-    names::OsPid,
     os,
-    pidfile::Pidfile,
     supervisor::Refusal,
 };
 use gaffer_http::{HttpHandler, api};
@@ -42,15 +40,8 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
         warn!("{warning}");
     }
     // Before anything is bound or launched: another gafferd may be at work.
-    let mut pidfile = settings.pidfile.as_ref().map(Pidfile::new);
-    if let (Some(pidfile), Some(pid)) = (&mut pidfile, own_pid()) {
-        pidfile.create(pid)?;
-    }
-    let outcome = serve(settings, args.verbose);
-    if let Some(Err(error)) = pidfile.map(|mut pidfile| pidfile.unlink()) {
-        warn!(error = &error as &dyn std::error::Error, "a pidfile is left");
-    }
-    outcome
+    let _until_the_end = gaffer_daemon::hold_pidfile(settings.pidfile.as_ref())?;
+    serve(settings, args.verbose)
 }
 
 fn serve(settings: Settings, verbose: u8) -> anyhow::Result<ExitCode> {
@@ -58,10 +49,6 @@ fn serve(settings: Settings, verbose: u8) -> anyhow::Result<ExitCode> {
     let outcome = runtime.block_on(node(settings, verbose));
     runtime.shutdown_timeout(STRAGGLERS);
     outcome
-}
-
-fn own_pid() -> Option<OsPid> {
-    i32::try_from(std::process::id()).ok().and_then(OsPid::new)
 }
 
 async fn node(settings: Settings, verbose: u8) -> anyhow::Result<ExitCode> {

@@ -11,7 +11,7 @@ use clap_complete::{Generator, Shell};
 use clap_mangen::Man;
 
 /// Every program that users run.
-const PROGRAMS: [fn() -> Command; 3] = [gaffer::command, gafferd::command, gafferctl::command];
+const PROGRAMS: [fn() -> Command; 4] = [gaffer::command, gafferd::command, gafferctl::command, gaffer_lookupd::command];
 
 const SHELLS: [Shell; 3] = [Shell::Bash, Shell::Zsh, Shell::Fish];
 

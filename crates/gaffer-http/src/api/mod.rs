@@ -4,23 +4,20 @@
 //! `{"errno": <status>, "error": "<code>", "reason": "<sentence>"}`.
 
 mod access;
-mod answer;
 mod auth;
 mod body;
 mod channel;
 mod control;
-mod cors;
 mod error;
 mod extract;
 mod family;
 mod form;
-mod frame;
 mod groups;
-mod hosts;
 mod job;
 mod keys;
 mod openapi;
 mod path;
+mod paths;
 mod pids;
 mod plugins;
 mod processes;
@@ -45,24 +42,26 @@ use axum::{
     response::Response,
     routing::{any, get, post},
 };
-pub use error::ApiError;
 use futures_core::Stream;
 use futures_util::StreamExt;
 use gaffer_core::Manager;
 pub use gaffer_state::Access;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-pub use self::hosts::{Hosts, InvalidHost};
 use self::{
     access::{Caller, Doorkeeper, Guarded},
     plugins::Plugins,
     waiting_input::WaitingInput,
 };
-pub use crate::origin::{InvalidOrigin, Origin, Origins};
 use crate::{
     feed::{self, FeedOptions, Item, Media},
+    front::{answer, cors, frame, hosts},
     serve::Lifetime,
     sites::Sites,
+};
+pub use crate::{
+    front::{ApiError, Hosts, InvalidHost},
+    origin::{InvalidOrigin, Origin, Origins},
 };
 
 /// Most bytes of a request's body, where nothing else is set: far more than any job, and a fair piece of a process's input.
@@ -155,7 +154,7 @@ pub fn router(manager: Manager, options: Options, lifetime: Lifetime) -> Router 
     let by_pid = by_pid.fallback(frame::no_route).method_not_allowed_fallback(frame::no_method).with_state(api.clone());
     let ours = routes
         .merge(undescribed())
-        .fallback(async |request| frame::by_pid(by_pid, request).await)
+        .fallback(async |request| paths::by_pid(by_pid, request).await)
         .method_not_allowed_fallback(frame::no_method)
         .layer(Extension(openapi::Document::new(document)))
         .with_state(api);
@@ -246,7 +245,7 @@ fn by_pid() -> OpenApiRouter<Api> {
 /// What only says, better than a bare 404 would, that there is no such call; and the paths of calls that a description, which
 /// has no paths of any length, cannot tell apart from those that it has.
 fn undescribed() -> Router<Api> {
-    let unknown_action = any(frame::unknown_action);
+    let unknown_action = any(paths::unknown_action);
     Router::new()
         .route("/processes/{name_or_pid}/_signal", post(processes::no_signal))
         .route("/processes/{name_or_pid}/{action}", unknown_action.clone())

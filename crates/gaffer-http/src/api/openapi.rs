@@ -14,7 +14,8 @@ use utoipa::{
     },
 };
 
-use super::{answer, error::ErrorBody};
+use super::answer;
+use crate::front::ErrorBody;
 
 /// The name of the schema of errors.
 const ERROR: &str = "Error";

@@ -10,7 +10,7 @@ use super::{
     access::{self, Anyone, Loading, Manage, May, Names, Read, discretion},
     answer::{self, Done},
     extract::{Object, Query, Target},
-    frame, schema,
+    paths, schema,
 };
 
 /// What to list.
@@ -142,7 +142,7 @@ struct JobPids {
 pub(super) async fn pids(May { manager, path, .. }: May<Read, ByNameOrPid>) -> Result<Response, ApiError> {
     let name = match path.target()? {
         Target::Job(name) => name,
-        Target::Process(pid) => return Ok(frame::only_posts(pid)),
+        Target::Process(pid) => return Ok(paths::only_posts(pid)),
     };
     let pids = manager.pids(Some(&name)).await?;
     Ok(answer::object(&JobPids { ok: true, pids }))

@@ -9,12 +9,7 @@ use std::{
     time::Duration,
 };
 
-use axum::{
-    Extension, RequestPartsExt,
-    extract::FromRequestParts,
-    http::{HeaderValue, StatusCode, header, request::Parts},
-    response::{IntoResponse, Response},
-};
+use axum::response::{IntoResponse, Response};
 use futures_core::Stream;
 use futures_util::FutureExt;
 use gaffer_core::{
@@ -34,38 +29,11 @@ use super::{
         socket::{self, Opening, Speech},
     },
 };
+pub(super) use crate::front::{BadUpgrade, Websocket};
 use crate::{
     feed::{FeedOptions, FeedQuery},
-    serve::Connected,
-    ws::{Close, Data, NotAWebsocket, Options, Outgoing, Receiver, Session, Upgrade, Utf8Bytes},
+    ws::{Close, Data, Options, Outgoing, Receiver, Session, Utf8Bytes},
 };
-
-/// A request for a websocket. Any other is refused.
-pub(super) struct Websocket {
-    upgrade: Upgrade,
-    /// The connection's place among those that are allowed.
-    connected: Option<Extension<Connected>>,
-}
-
-/// Refuses what is no request for a websocket.
-pub(super) struct BadUpgrade(NotAWebsocket);
-
-impl IntoResponse for BadUpgrade {
-    fn into_response(self) -> Response {
-        let error = ApiError::new(StatusCode::BAD_REQUEST, "not_a_websocket", self.0);
-        let version = (header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static(Upgrade::VERSION));
-        ([version], error).into_response()
-    }
-}
-
-impl<S: Send + Sync> FromRequestParts<S> for Websocket {
-    type Rejection = BadUpgrade;
-
-    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, BadUpgrade> {
-        let connected = parts.extract().await.ok();
-        Ok(Self { upgrade: Upgrade::from_parts(parts).map_err(BadUpgrade)?, connected })
-    }
-}
 
 /// A request for the streams of a process that reads, and becomes a session.
 pub(super) trait Asks: Send + 'static {
@@ -97,12 +65,12 @@ impl Websocket {
     /// Grants the websocket, and speaks on it what was asked for: at once, or after a key as the first message.
     pub(super) async fn admit<A: Asks>(self, visitor: Visitor, asks: A, api: &Api, form: Speech) -> Response {
         let say = form.say;
-        let peer = self.connected.as_ref().map(|Extension(connected)| connected.peer().to_string()).unwrap_or_default();
+        let peer = self.peer().unwrap_or_default();
         match visitor {
             Visitor::Known(caller) => match open(asks, api.manager.clone(), caller.clone()).await {
                 Ok(session) => match caller {
-                    Caller::Everybody => self.speak(session, api),
-                    Caller::Key(_) => self.speak(socket::kept(session, caller, say), api),
+                    Caller::Everybody => self.speak(session, &api.lifetime),
+                    Caller::Key(_) => self.speak(socket::kept(session, caller, say), &api.lifetime),
                 },
                 Err(error) => {
                     audit::refused_message(&peer, Some(&caller), "a websocket", &error);
@@ -113,25 +81,16 @@ impl Websocket {
                 let (guarded, options) = (api.manager.clone(), asks.options());
                 let opening: Opening<A::Source, A::Receiver> =
                     Box::new(move |caller| open(asks, guarded, caller).boxed());
-                self.speak(socket::after_key(api.doorkeeper.clone(), options, opening, form, peer), api)
+                self.speak(socket::after_key(api.doorkeeper.clone(), options, opening, form, peer), &api.lifetime)
             }
             Visitor::Refused(error) => error.into_response(),
         }
     }
 
-    /// Grants the websocket, and speaks on it.
-    pub(super) fn speak<S, R>(self, session: Session<S, R>, api: &Api) -> Response
-    where
-        S: Stream<Item = Outgoing> + Send + Unpin + 'static,
-        R: Receiver,
-    {
-        self.upgrade.start(session, self.connected, &api.lifetime)
-    }
-
     /// Grants the websocket, says on it what is wrong, and closes it. Browsers do not tell pages the body of an answer that
     /// refuses a websocket.
     pub(super) fn refuse(self, error: &ApiError, message: Data, api: &Api) -> Response {
-        self.speak(Session::refusal(message, close(error)), api)
+        self.speak(Session::refusal(message, close(error)), &api.lifetime)
     }
 }
 

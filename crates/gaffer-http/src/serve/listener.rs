@@ -99,7 +99,7 @@ pub enum BindError {
     },
     /// The port is kept for privileged programs.
     #[error(
-        "cannot listen on {address}: it is not permitted; ports below 1024 need rights: choose another port, or give gafferd \
+        "cannot listen on {address}: it is not permitted; ports below 1024 need rights: choose another port, or give it \
          the capability CAP_NET_BIND_SERVICE"
     )]
     NotPermitted {

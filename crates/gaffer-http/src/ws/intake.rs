@@ -3,10 +3,11 @@
 use std::{
     collections::VecDeque,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll, ready},
 };
 
-use super::{Data, Outgoing};
+use super::{Data, Outgoing, Pulse};
 
 /// Takes what the peer says.
 pub trait Receiver: Send + 'static {
@@ -15,6 +16,11 @@ pub trait Receiver: Send + 'static {
     /// The next message is given once this has resolved and all of its answers are on their way. If the session ends before,
     /// the future is dropped.
     fn receive(&mut self, message: Data) -> impl Future<Output = Vec<Outgoing>> + Send;
+
+    /// By what others find out whether the peer is there. Asked once, at the beginning. Default: they cannot.
+    fn pulse(&self) -> Option<Arc<Pulse>> {
+        None
+    }
 }
 
 /// Receives, and does nothing.

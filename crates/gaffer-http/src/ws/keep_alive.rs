@@ -21,6 +21,8 @@ pub(super) enum Beat {
 pub(super) struct KeepAlive {
     /// The silence after which a sign of life is asked for; `None` = never.
     pause: Option<Duration>,
+    /// How long the peer may take to give one; `None` = as the pause is.
+    patience: Option<Duration>,
     heard: Instant,
     /// When the first ping was sent after which nothing was heard.
     asked: Option<Instant>,
@@ -38,8 +40,8 @@ impl KeepAlive {
     /// when there is something to send.
     const STALLED: Duration = Duration::from_secs(5);
 
-    pub(super) fn new(pause: Option<Duration>) -> Self {
-        Self { pause, heard: Instant::now(), asked: None, stalled: false, timer: None }
+    pub(super) fn new(pause: Option<Duration>, patience: Option<Duration>) -> Self {
+        Self { pause, patience, heard: Instant::now(), asked: None, stalled: false, timer: None }
     }
 
     /// The peer gave a sign of life.
@@ -63,7 +65,7 @@ impl KeepAlive {
             (None, false) => return Poll::Pending,
             (pause, true) => pause.unwrap_or(Self::STALLED).min(Self::STALLED),
         };
-        let grace = pause.clamp(Self::GRACE.0, Self::GRACE.1);
+        let grace = self.patience.unwrap_or_else(|| pause.clamp(Self::GRACE.0, Self::GRACE.1));
         loop {
             ready!(self.timer.get_or_insert_with(|| Box::pin(sleep(pause))).as_mut().poll(cx));
             let now = Instant::now();
@@ -101,7 +103,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_silent_peer_is_asked_and_then_given_up() {
         let begun = Instant::now();
-        let mut keep_alive = KeepAlive::new(Some(Duration::from_secs(15)));
+        let mut keep_alive = KeepAlive::new(Some(Duration::from_secs(15)), None);
         tokio::time::advance(Duration::from_secs(10)).await;
         keep_alive.heard();
         assert_eq!(next(&mut keep_alive, false).await, Beat::Ping);
@@ -116,7 +118,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn who_is_asked_often_has_time_to_answer_all_the_same() {
         let begun = Instant::now();
-        let mut keep_alive = KeepAlive::new(Some(Duration::from_secs(1)));
+        let mut keep_alive = KeepAlive::new(Some(Duration::from_secs(1)), None);
         let mut pings = 0;
         while next(&mut keep_alive, false).await == Beat::Ping {
             pings += 1;
@@ -125,9 +127,17 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn how_long_that_may_take_can_be_said() {
+        let begun = Instant::now();
+        let mut keep_alive = KeepAlive::new(Some(Duration::from_secs(4)), Some(Duration::from_secs(2)));
+        while next(&mut keep_alive, false).await == Beat::Ping {}
+        assert_eq!(begun.elapsed().as_secs(), 6);
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn nobody_is_given_up_while_we_do_not_read() {
         let begun = Instant::now();
-        let mut keep_alive = KeepAlive::new(None);
+        let mut keep_alive = KeepAlive::new(None, None);
         for _ in 0..20 {
             assert_eq!(next(&mut keep_alive, true).await, Beat::Ping);
         }

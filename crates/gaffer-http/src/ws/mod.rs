@@ -33,11 +33,13 @@ mod farewell;
 mod intake;
 mod keep_alive;
 mod message;
+mod pulse;
 mod session;
 mod upgrade;
 
 pub use intake::{Deaf, Receiver};
 pub use message::{Close, Data, Outgoing};
+pub use pulse::Pulse;
 pub use session::{Options, Session};
 pub use tokio_tungstenite::tungstenite::Utf8Bytes;
 pub use upgrade::{NotAWebsocket, Upgrade};

@@ -4,6 +4,7 @@ use std::{
     collections::VecDeque,
     future::poll_fn,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll, ready},
     time::Duration,
 };
@@ -34,7 +35,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
 use super::{
-    Close, Data, Deaf, Outgoing, Receiver,
+    Close, Data, Deaf, Outgoing, Pulse, Receiver,
     farewell::{Ending, part},
     intake::Intake,
     keep_alive::{Beat, KeepAlive},
@@ -45,14 +46,15 @@ use super::{
 pub struct Options {
     /// The most bytes of one message of the peer. What we say in more goes in pieces of so many. Default: 1 MiB.
     pub max_message: usize,
-    /// After how long a silence the peer is asked for a sign of life; if it gives none it is dropped, after 10 to 30 s. Never
-    /// for `None`. Default: 30 s.
+    /// After how long a silence the peer is asked for a sign of life; if it gives none it is dropped. Never for `None`. Default: 30 s.
     pub keep_alive: Option<Duration>,
+    /// How long it may take to give one. Default, for `None`: as long as `keep_alive`, but 10 s at least and 30 s at most.
+    pub patience: Option<Duration>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { max_message: MAX_MESSAGE, keep_alive: Some(Duration::from_secs(30)) }
+        Self { max_message: MAX_MESSAGE, keep_alive: Some(Duration::from_secs(30)), patience: None }
     }
 }
 
@@ -100,6 +102,7 @@ impl<S: Stream<Item = Outgoing> + Unpin, R: Receiver> Session<S, R> {
             .max_write_buffer_size(limit + PONGS)
             .max_message_size(Some(limit))
             .max_frame_size(Some(limit));
+        let pulse = self.receiver.pulse();
         let mut pump = Pump {
             socket: WebSocketStream::from_raw_socket(io, Role::Server, Some(config)).await,
             limit,
@@ -108,7 +111,8 @@ impl<S: Stream<Item = Outgoing> + Unpin, R: Receiver> Session<S, R> {
             said: 0,
             intake: Intake::new(self.receiver),
             outbox: VecDeque::new(),
-            keep_alive: KeepAlive::new(self.options.keep_alive),
+            keep_alive: KeepAlive::new(self.options.keep_alive, self.options.patience),
+            pulse,
         };
         let ending = tokio::select! {
             biased;
@@ -148,6 +152,8 @@ struct Pump<Io, S, R> {
     /// Answers of the receiver that are not sent yet; those to one message.
     outbox: VecDeque<Outgoing>,
     keep_alive: KeepAlive,
+    /// By which others ask for signs of life.
+    pulse: Option<Arc<Pulse>>,
 }
 
 impl<Io, S, R> Pump<Io, S, R>
@@ -191,6 +197,9 @@ where
         }
         let message = ready!(Pin::new(&mut self.socket).poll_next(cx));
         self.keep_alive.heard();
+        if let Some(pulse) = &self.pulse {
+            pulse.heard();
+        }
         let data = match message {
             Some(Ok(Message::Text(text))) => Data::Text(text),
             Some(Ok(Message::Binary(bytes))) => Data::Binary(bytes),
@@ -244,7 +253,9 @@ where
 
     fn poll_keep_alive(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Ending>> {
         let stalled = !self.intake.has_room();
-        Poll::Ready(match ready!(self.keep_alive.poll(cx, stalled)) {
+        let is_asked = self.pulse.as_ref().is_some_and(|pulse| pulse.poll_asked(cx).is_ready());
+        let beat = if is_asked { Beat::Ping } else { ready!(self.keep_alive.poll(cx, stalled)) };
+        Poll::Ready(match beat {
             Beat::Dead => Err(Ending::Lost),
             Beat::Ping => match Pin::new(&mut self.socket).poll_flush(cx) {
                 Poll::Ready(_) => self.send(Message::Ping(Bytes::new())),

@@ -20,19 +20,18 @@ mod opening;
 mod source;
 mod topics;
 
-use axum::{
-    Router,
-    http::{Extensions, StatusCode},
-    response::{IntoResponse, Response},
-};
+use axum::{Router, http::Extensions};
 
 pub(super) use self::description::describe;
 use self::dialogue::Dialogue;
 use super::{
-    Api, ApiError, Origins,
+    Api, Origins,
     access::{Caller, Place, Visitor},
 };
-use crate::sockjs::{self, Session};
+use crate::{
+    front,
+    sockjs::{self, Session},
+};
 
 /// Where the page in a frame has the client of SockJS from: a site plugin, as code from elsewhere would be let in here.
 const SOCKJS_CLIENT: &str = "/_plugin/sockjs/sockjs.min.js";
@@ -41,7 +40,8 @@ const SOCKJS_CLIENT: &str = "/_plugin/sockjs/sockjs.min.js";
 pub(super) fn routes(api: Api, origins: Origins) -> Router {
     let lifetime = api.lifetime.clone();
     let client_url = SOCKJS_CLIENT.to_owned();
-    let options = sockjs::Options { origins, client_url, refuse, introduce, is_of, ..sockjs::Options::default() };
+    let options =
+        sockjs::Options { origins, client_url, refuse: front::refuse, introduce, is_of, ..sockjs::Options::default() };
     sockjs::router("/channel", move |session: Session| Dialogue::new(api.clone(), session).hold(), options, lifetime)
 }
 
@@ -62,18 +62,4 @@ fn is_of(session: &Extensions, request: &Extensions) -> bool {
         // It was opened without one, and may show one as its first message: pages cannot do otherwise.
         (Visitor::Known(Caller::Everybody) | Visitor::Nobody | Visitor::Refused(_), _) => true,
     }
-}
-
-/// Refusals in the one form of errors.
-fn refuse(status: StatusCode, reason: &str) -> Response {
-    let code = match status {
-        // A body that breaks off is read by nobody.
-        StatusCode::BAD_REQUEST => "not_a_websocket",
-        StatusCode::FORBIDDEN => "forbidden_origin",
-        StatusCode::NOT_FOUND => "not_found",
-        StatusCode::REQUEST_TIMEOUT => "timeout",
-        StatusCode::PAYLOAD_TOO_LARGE => "too_large",
-        _ => "unavailable",
-    };
-    ApiError::new(status, code, reason).into_response()
 }

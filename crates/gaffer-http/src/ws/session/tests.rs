@@ -22,6 +22,7 @@ impl Stream for Source {
 
 /// Echoes, but waits at each message that begins with `wait`.
 struct Echo {
+    pulse: Arc<Pulse>,
     taken: Arc<Mutex<Vec<Data>>>,
     go_on: Arc<Notify>,
 }
@@ -37,9 +38,14 @@ impl Receiver for Echo {
         }
         vec![Outgoing::Data(message)]
     }
+
+    fn pulse(&self) -> Option<Arc<Pulse>> {
+        Some(Arc::clone(&self.pulse))
+    }
 }
 
 struct Fixture {
+    pulse: Arc<Pulse>,
     client: WebSocketStream<DuplexStream>,
     source: Option<mpsc::Sender<Outgoing>>,
     taken: Arc<Mutex<Vec<Data>>>,
@@ -56,11 +62,13 @@ impl Fixture {
         let (near, far) = tokio::io::duplex(pipe);
         let (sender, source) = mpsc::channel(16);
         let (taken, go_on) = (Arc::new(Mutex::default()), Arc::new(Notify::new()));
-        let receiver = Echo { taken: Arc::clone(&taken), go_on: Arc::clone(&go_on) };
+        let pulse = Arc::new(Pulse::default());
+        let receiver = Echo { pulse: Arc::clone(&pulse), taken: Arc::clone(&taken), go_on: Arc::clone(&go_on) };
         let (kept, closing) = (Arc::new(()), CancellationToken::new());
         let session = Session { source: Source(source), receiver, options };
         let weak = Arc::downgrade(&kept);
         Self {
+            pulse,
             client: WebSocketStream::from_raw_socket(near, Role::Client, None).await,
             source: Some(sender),
             taken,
@@ -281,7 +289,7 @@ async fn pending_messages_are_answered_when_the_source_ends() {
 
 #[tokio::test(start_paused = true)]
 async fn what_breaks_the_protocol_is_closed_with_the_code_for_it() {
-    let options = Options { max_message: 1000, keep_alive: None };
+    let options = Options { max_message: 1000, keep_alive: None, ..Options::default() };
     let masked = |first: u8, payload: &[u8]| {
         let length = u8::try_from(payload.len()).unwrap();
         [&[first, 0x80 | length, 0, 0, 0, 0], payload].concat()
@@ -315,7 +323,7 @@ async fn what_breaks_the_protocol_is_closed_with_the_code_for_it() {
 
 #[tokio::test(start_paused = true)]
 async fn what_we_say_may_be_larger_than_what_we_hear() {
-    let mut fixture = Fixture::start(Options { max_message: 1000, keep_alive: None }, 4096).await;
+    let mut fixture = Fixture::start(Options { max_message: 1000, keep_alive: None, ..Options::default() }, 4096).await;
     // More than may wait to be written.
     let large = "é".repeat(100_000);
     let bytes = Bytes::from(vec![b'x'; 200_000]);
@@ -359,7 +367,7 @@ async fn a_peer_that_answers_pings_is_kept() {
 
 #[tokio::test(start_paused = true)]
 async fn pings_without_end_from_who_does_not_read_take_no_memory() {
-    let fixture = Fixture::start(Options { max_message: 1000, keep_alive: None }, 4096).await;
+    let fixture = Fixture::start(Options { max_message: 1000, keep_alive: None, ..Options::default() }, 4096).await;
     let mut client = fixture.client.into_inner();
     let ping = [&[0x89, 0xFD, 0, 0, 0, 0][..], &[b'x'; 125]].concat();
     for _ in 0..2000 {
@@ -367,4 +375,18 @@ async fn pings_without_end_from_who_does_not_read_take_no_memory() {
     }
     fixture.closing.cancel();
     fixture.session.await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn whether_the_peer_is_there_can_be_asked_from_outside() {
+    let mut fixture = Fixture::plain().await;
+    let pulse = Arc::clone(&fixture.pulse);
+    // A peer that does not read does not answer.
+    assert!(!pulse.beats(Duration::from_secs(1)).await);
+    let asking = tokio::spawn(async move { pulse.beats(Duration::from_secs(1)).await });
+    for _ in 0..2 {
+        assert!(matches!(fixture.client.next().await, Some(Ok(Message::Ping(_)))));
+    }
+    fixture.client.flush().await.unwrap();
+    assert!(asking.await.unwrap());
 }

@@ -9,22 +9,19 @@ use std::{
 };
 
 use axum::{
-    Router,
     body::Body,
     extract::Request,
     http::{HeaderValue, Method, StatusCode, Uri, header},
     middleware::Next,
     response::{IntoResponse, Response},
 };
-use gaffer_core::ProcessId;
-use tower::ServiceExt;
 use tracing::error;
 
-use super::{ApiError, answer::Whole, extract::is_digits};
+use super::{ApiError, answer::Whole};
 
 /// Names the server, spares who knows an answer its body, and turns a panic of a handler into an answer: the connection and
 /// its other requests live on.
-pub(super) async fn frame(request: Request, next: Next) -> Response {
+pub(crate) async fn frame(request: Request, next: Next) -> Response {
     let known = may_be_known(&request).then(|| request.headers().get(header::IF_NONE_MATCH).cloned());
     let (method, uri) = (request.method().clone(), request.uri().clone());
     let mut handling = pin!(next.run(request));
@@ -77,44 +74,22 @@ fn panic_text(panic: &(dyn Any + Send)) -> &str {
     text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no text")
 }
 
-/// Leaves a path whose first part is a number to the routes below `/{pid}`. That is no route of the main router: there it
-/// would match any word, and `POST /nonsense` be told what methods to use instead.
-pub(super) async fn by_pid(routes: Router, request: Request) -> Response {
-    let first = request.uri().path().split('/').nth(1).unwrap_or_default();
-    if is_digits(first) {
-        routes.oneshot(request).await.into_response()
-    } else {
-        no_route(request.uri().clone()).await.into_response()
-    }
-}
-
 /// Of a path that no route has.
-pub(super) async fn no_route(uri: Uri) -> ApiError {
+pub(crate) async fn no_route(uri: Uri) -> ApiError {
     ApiError::new(StatusCode::NOT_FOUND, "not_found", format!("there is nothing at {}", uri.path()))
 }
 
-/// Of a path with `_something` that is nothing.
-pub(super) async fn unknown_action(uri: Uri) -> ApiError {
-    ApiError::new(StatusCode::NOT_FOUND, "resource_not_found", format!("there is no action at {}", uri.path()))
-}
-
 /// Of a path that does not take this method. The router adds which it takes.
-pub(super) async fn no_method(method: Method, uri: Uri) -> ApiError {
+pub(crate) async fn no_method(method: Method, uri: Uri) -> ApiError {
     let reason = format!("{} does not take {method}; the `Allow` header says what it takes", uri.path());
     ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", reason)
 }
 
-/// Of something to be got below a process, which takes nothing but actions.
-pub(super) fn only_posts(pid: ProcessId) -> Response {
-    let reason = format!("{pid} is a process; it takes actions by POST, and has no list of pids");
-    let error = ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", reason);
-    ([(header::ALLOW, HeaderValue::from_static("POST"))], error).into_response()
-}
-
 #[cfg(test)]
 mod tests {
-    use axum::{body::Body, middleware, routing::get};
+    use axum::{Router, body::Body, middleware, routing::get};
     use http_body_util::BodyExt;
+    use tower::ServiceExt;
 
     use super::*;
 

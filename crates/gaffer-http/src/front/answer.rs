@@ -10,22 +10,22 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 /// A JSON object.
-pub(super) fn object(value: &impl Serialize) -> Response {
+pub fn object(value: &impl Serialize) -> Response {
     json(value, "application/json; charset=UTF-8")
 }
 
 /// A JSON list. The original types it without a character set, which some of its clients take literally.
-pub(super) fn list(value: &[impl Serialize]) -> Response {
+pub(crate) fn list(value: &[impl Serialize]) -> Response {
     json(&value, "application/json")
 }
 
 /// A word, typed as the original does.
-pub(super) fn word(word: &'static str) -> Response {
+pub fn word(word: &'static str) -> Response {
     whole(Bytes::from_static(word.as_bytes()), "text/html; charset=UTF-8")
 }
 
 /// What serialises, as a value that can be looked into.
-pub(super) fn value(told: &impl Serialize) -> Value {
+pub(crate) fn value(told: &impl Serialize) -> Value {
     // Serialising fails only for types that no answer has, such as maps with keys that are no strings.
     serde_json::to_value(told).unwrap_or_default()
 }
@@ -36,21 +36,21 @@ fn json(value: &impl Serialize, content_type: &'static str) -> Response {
 }
 
 /// An object that is nobody else's business, and that nothing on the way is to keep.
-pub(super) fn private(value: &impl Serialize) -> Response {
+pub(crate) fn private(value: &impl Serialize) -> Response {
     let mut response = object(value);
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
 }
 
 /// A private object that is not even to be known again by its `ETag`.
-pub(super) fn secret(value: &impl Serialize) -> Response {
+pub(crate) fn secret(value: &impl Serialize) -> Response {
     let mut response = private(value);
     response.extensions_mut().remove::<Whole>();
     response
 }
 
 /// An answer that is ready as it is.
-pub(super) fn whole(body: Bytes, content_type: &'static str) -> Response {
+pub(crate) fn whole(body: Bytes, content_type: &'static str) -> Response {
     let mut response = ([(header::CONTENT_TYPE, HeaderValue::from_static(content_type))], body.clone()).into_response();
     response.extensions_mut().insert(Whole(body));
     response
@@ -58,11 +58,11 @@ pub(super) fn whole(body: Bytes, content_type: &'static str) -> Response {
 
 /// The body of an answer, beside the answer: for whoever has to look at it and must not take it.
 #[derive(Clone)]
-pub(super) struct Whole(pub(super) Bytes);
+pub(crate) struct Whole(pub(crate) Bytes);
 
 /// `{"ok": true}`, with whatever else there is to say.
 #[derive(Debug, Default, Serialize, ToSchema)]
-pub(super) struct Done {
+pub(crate) struct Done {
     /// Always true.
     #[schema(value_type = bool)]
     ok: True,
@@ -85,12 +85,12 @@ impl Serialize for True {
 
 impl Done {
     /// Done, and the job now wants so many processes.
-    pub(super) fn number(number: u32) -> Self {
+    pub(crate) fn number(number: u32) -> Self {
         Self { numprocesses: Some(number), ..Self::default() }
     }
 
     /// Done, but these keys of the request mean nothing.
-    pub(super) fn ignoring(keys: Vec<String>) -> Self {
+    pub(crate) fn ignoring(keys: Vec<String>) -> Self {
         Self { ignored: keys, ..Self::default() }
     }
 }

@@ -9,7 +9,8 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
-use super::{ApiError, Origins};
+use super::ApiError;
+use crate::origin::Origins;
 
 /// What a page may do: as gaffer always had it, and also read where an event stream begins.
 const GRANTED: [(HeaderName, HeaderValue); 5] = [
@@ -27,11 +28,11 @@ const GRANTED: [(HeaderName, HeaderValue); 5] = [
 
 /// Answers the question that a browser asks before a page's request, tells it who may read the answers, and refuses what would
 /// change something if a page asks for it that may not.
-pub(super) async fn cors(State(origins): State<Arc<Origins>>, request: Request, next: Next) -> Response {
+pub(crate) async fn cors(State(origins): State<Arc<Origins>>, request: Request, next: Next) -> Response {
     let allowed = origins.allow(request.headers(), request.uri());
     let granted = if allowed { granted_origin(&origins, request.headers()) } else { None };
     let mut response = if !allowed && acts(&request) {
-        let reason = "a web page from elsewhere may not act here; `cors_origins` in the configuration says which may";
+        let reason = "a web page from elsewhere may not act here; `cors_origins` says which may";
         ApiError::new(StatusCode::FORBIDDEN, "forbidden_origin", reason).into_response()
     } else if request.method() == Method::OPTIONS {
         StatusCode::NO_CONTENT.into_response()

@@ -92,7 +92,7 @@ fn name_of(host: &str) -> Option<&str> {
 }
 
 /// Refuses what is addressed to a name that is not the node's.
-pub(super) fn check(hosts: &Hosts, request: &Request) -> Result<(), ApiError> {
+pub(crate) fn check(hosts: &Hosts, request: &Request) -> Result<(), ApiError> {
     // What is in front of the node, and the node, might each heed another one.
     if request.headers().get_all(header::HOST).iter().nth(1).is_some() {
         return Err(ApiError::new(StatusCode::BAD_REQUEST, "bad_request", "there is more than one `Host`"));
@@ -100,8 +100,7 @@ pub(super) fn check(hosts: &Hosts, request: &Request) -> Result<(), ApiError> {
     if hosts.allow(request.extensions().get(), request.headers(), request.uri()) {
         return Ok(());
     }
-    let reason =
-        "this is not a name of this node, and might be anybody's; `allowed_hosts` in the configuration says which are";
+    let reason = "this is not a name of this node, and might be anybody's; `allowed_hosts` says which are";
     Err(ApiError::new(StatusCode::FORBIDDEN, "forbidden_host", reason))
 }
 

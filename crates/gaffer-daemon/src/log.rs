@@ -16,7 +16,7 @@ use tracing_subscriber::EnvFilter;
 const FILTER: &str = "GAFFER_LOG";
 
 /// Whether colours may be used on a stream: it is a terminal, and nobody said no.
-pub(crate) fn colours(stream: &impl IsTerminal) -> bool {
+pub fn colours(stream: &impl IsTerminal) -> bool {
     stream.is_terminal() && env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }
 
@@ -25,7 +25,7 @@ const QUEUE: usize = 16_384;
 
 /// Sends what the program and its libraries log to stderr: as far as `usual` where the variable says nothing. What waits to be written is,
 /// when the guard is dropped.
-pub(crate) fn install(usual: LevelFilter) -> WorkerGuard {
+pub fn install(usual: LevelFilter) -> WorkerGuard {
     let (writer, guard) = NonBlockingBuilder::default().buffered_lines_limit(QUEUE).lossy(true).finish(io::stderr());
     let filter = EnvFilter::builder().with_default_directive(usual.into());
     let wanted = env::var(FILTER).unwrap_or_default();

@@ -1,0 +1,10 @@
+//! What gaffer's daemons share: how they log, how they name themselves in a pidfile, and what is said of endpoints.
+
+pub mod log;
+mod pidfile;
+mod tls;
+
+pub use self::{
+    pidfile::{HeldPidfile, hold_pidfile},
+    tls::{KeyWithoutCertificate, tls_files},
+};

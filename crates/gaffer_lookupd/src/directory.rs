@@ -1,0 +1,213 @@
+//! The registry, its connections, and who watches it.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use gaffer_core::{
+    api::lookup::{Change, NodeInfo, NodeReply, NodeRequest},
+    events::{Emitter, Subscription},
+};
+use gaffer_http::ws::{Pulse, Utf8Bytes};
+use serde_json::Value;
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, info, warn};
+
+use crate::registry::{Arrival, ConnectionId, Refusal, Registry};
+
+/// How long the connection of a node may take to show that it is there, when another says that it is this node.
+const PROOF: Duration = Duration::from_secs(1);
+
+/// Changes that may wait for one who watches; the oldest are lost beyond.
+const MOST_WAITING: usize = 10_000;
+
+/// The registry, shared by all connections.
+pub(crate) struct Directory {
+    inner: Mutex<Inner>,
+    /// Told under the lock, so that everybody sees one order.
+    changes: Emitter<Utf8Bytes>,
+    /// What nodes are told of it.
+    ping_interval: Duration,
+}
+
+#[derive(Default)]
+struct Inner {
+    registry: Registry,
+    connections: HashMap<ConnectionId, Connection>,
+    next: u64,
+}
+
+/// A connection of a node, or of who may become one.
+#[derive(Clone, Default)]
+pub(crate) struct Connection {
+    /// By which it is found out whether the node is there.
+    pub(crate) pulse: Arc<Pulse>,
+    /// Ends it, as the node has come on another one.
+    pub(crate) replaced: CancellationToken,
+}
+
+impl Directory {
+    pub(crate) fn new(ping_interval: Duration) -> Arc<Self> {
+        let changes = Emitter::new(MOST_WAITING);
+        Arc::new(Self { inner: Mutex::default(), changes, ping_interval })
+    }
+
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        // Nothing that holds the lock panics, and each change is whole.
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Looks something up.
+    pub(crate) fn look<T>(&self, look: impl FnOnce(&Registry) -> T) -> T {
+        look(&self.inner().registry)
+    }
+
+    /// Subscribes to what changes from now on.
+    pub(crate) fn watch(&self) -> Subscription<Utf8Bytes> {
+        self.changes.subscribe::<&str>(&[])
+    }
+
+    /// A connection has come.
+    pub(crate) fn connect(&self) -> (ConnectionId, Connection) {
+        let mut inner = self.inner();
+        let id = ConnectionId(inner.next);
+        inner.next += 1;
+        let connection = Connection::default();
+        inner.connections.insert(id, connection.clone());
+        (id, connection)
+    }
+
+    /// A connection has ended.
+    pub(crate) fn disconnect(&self, id: ConnectionId) {
+        let gone = self.change(|inner, changes| {
+            inner.connections.remove(&id);
+            inner.registry.disconnect(id, changes)
+        });
+        if let Some(NodeInfo { name, origin, .. }) = gone.as_deref() {
+            info!(node = name, origin, "a node is gone");
+        }
+    }
+
+    pub(crate) fn is_identified(&self, id: ConnectionId) -> bool {
+        self.look(|registry| registry.is_identified(id))
+    }
+
+    /// Does what a node asks.
+    pub(crate) async fn hear(&self, id: ConnectionId, msgid: Value, request: NodeRequest) -> NodeReply {
+        let done = match request {
+            NodeRequest::Identify { node, incarnation } => {
+                return match self.identify(id, &node, incarnation).await {
+                    Ok(()) => {
+                        let ping_interval = Some(self.ping_interval.as_secs_f64());
+                        NodeReply { ping_interval, ..NodeReply::done(msgid) }
+                    }
+                    Err(refusal) => refused(msgid, &refusal),
+                };
+            }
+            NodeRequest::RegisterJob { job_name } => self.change(|inner, changes| {
+                debug!(connection = id.0, job = job_name, "a job is registered");
+                inner.registry.register_job(id, &job_name, changes)
+            }),
+            NodeRequest::UnregisterJob { job_name } => self.change(|inner, changes| {
+                debug!(connection = id.0, job = job_name, "a job is unregistered");
+                inner.registry.unregister_job(id, &job_name, changes)
+            }),
+            NodeRequest::RegisterProcess { job_name, pid } => {
+                self.change(|inner, changes| inner.registry.register_process(id, &job_name, pid, changes))
+            }
+            NodeRequest::UnregisterProcess { job_name, pid } => {
+                self.change(|inner, changes| inner.registry.unregister_process(id, &job_name, pid, changes))
+            }
+            NodeRequest::Synced => self.change(|inner, changes| inner.registry.synced(id, changes)),
+            NodeRequest::Ping => Ok(()),
+        };
+        match done {
+            Ok(()) => NodeReply::done(msgid),
+            Err(refusal) => refused(msgid, &refusal),
+        }
+    }
+
+    /// Lets a node in: also in the place of a connection of its own that is dead.
+    async fn identify(&self, id: ConnectionId, node: &NodeInfo, incarnation: Option<String>) -> Result<(), Refusal> {
+        let try_it = || {
+            self.change(|inner, changes| {
+                let arrival = inner.registry.identify(id, node.clone(), incarnation.clone(), changes);
+                match &arrival {
+                    Ok(Arrival::Again(before)) => inner.replace(*before),
+                    Ok(Arrival::New) | Err(_) => {}
+                }
+                let others = inner.registry.origins_of(&node.name);
+                arrival.map(|arrival| (arrival, others))
+            })
+        };
+        let outcome = match try_it() {
+            Err(Refusal::Taken { by, .. }) => {
+                let holder = self.inner().connections.get(&by).map(|connection| Arc::clone(&connection.pulse));
+                if let Some(holder) = holder
+                    && !holder.beats(PROOF).await
+                {
+                    self.change(|inner, changes| {
+                        inner.replace(by);
+                        inner.registry.disconnect(by, changes);
+                    });
+                }
+                try_it()
+            }
+            outcome => outcome,
+        };
+        let NodeInfo { name, origin, version } = node;
+        match outcome {
+            Ok((arrival, others)) => {
+                let again = matches!(arrival, Arrival::Again(_));
+                info!(node = name, origin, protocol = version, again, "a node has come");
+                if others.len() > 1 {
+                    let origins = others.join(", ");
+                    warn!(node = name, origins, "several nodes have this name; they are told apart by their origins");
+                }
+                Ok(())
+            }
+            Err(refusal) => {
+                warn!(node = name, origin, "a node is refused: {refusal}");
+                Err(refusal)
+            }
+        }
+    }
+
+    /// Changes the registry, and tells who watches.
+    fn change<T>(&self, change: impl FnOnce(&mut Inner, &mut Vec<Change>) -> T) -> T {
+        let mut changes = Vec::new();
+        let mut inner = self.inner();
+        let outcome = change(&mut inner, &mut changes);
+        if self.changes.has_subscriber(&[]) {
+            for change in &changes {
+                // Serialising texts and numbers does not fail.
+                let text = serde_json::to_string(change).unwrap_or_default();
+                self.changes.publish(&[], &text.into());
+            }
+        }
+        outcome
+    }
+}
+
+impl Inner {
+    /// Ends a connection whose node has come on another one.
+    fn replace(&self, before: ConnectionId) {
+        if let Some(connection) = self.connections.get(&before) {
+            connection.replaced.cancel();
+        }
+    }
+}
+
+/// What a node is told that cannot have what it asks.
+fn refused(msgid: Value, refusal: &Refusal) -> NodeReply {
+    let (errno, error) = match refusal {
+        Refusal::NotIdentified => (404, "not_identified"),
+        Refusal::UnknownJob(_) => (404, "not_found"),
+        Refusal::IdentifiedTwice | Refusal::Taken { .. } | Refusal::JobTaken(_) => (409, "conflict"),
+        Refusal::TooMany { .. } => (400, "too_many"),
+        Refusal::Invalid(_) => (400, "invalid_message"),
+    };
+    NodeReply::refused(msgid, errno, error, refusal.to_string())
+}

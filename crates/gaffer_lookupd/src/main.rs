@@ -1,0 +1,7 @@
+//! The lookup server. See the library.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    gaffer_lookupd::main()
+}

@@ -1,0 +1,87 @@
+//! What those are told who ask.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use gaffer_core::{
+    JobName,
+    api::lookup::{Jobs, LookupJob, LookupSession, NameConflict, NodeInfo, Nodes, Sessions, Source, Sources},
+};
+
+use super::{NodeKey, Registry};
+
+impl Registry {
+    /// All nodes, by name.
+    pub fn nodes(&self) -> Nodes {
+        let mut nodes: Vec<NodeInfo> = self.nodes.values().map(|node| NodeInfo::clone(&node.info)).collect();
+        nodes.sort_unstable();
+        let of_one_name = nodes.chunk_by(|one, next| one.name == next.name).filter(|nodes| nodes.len() > 1);
+        let conflict = |nodes: &[NodeInfo]| NameConflict {
+            name: nodes[0].name.clone(),
+            origins: nodes.iter().map(|node| node.origin.clone()).collect(),
+        };
+        Nodes { conflicts: of_one_name.map(conflict).collect(), nodes }
+    }
+
+    /// Where other nodes of this name are.
+    pub fn origins_of(&self, name: &str) -> Vec<String> {
+        let of_name = self.nodes.values().filter(|node| node.info.name == name);
+        let mut origins: Vec<String> = of_name.map(|node| node.info.origin.clone()).collect();
+        origins.sort_unstable();
+        origins
+    }
+
+    /// All jobs, by name.
+    pub fn jobs(&self) -> Jobs {
+        self.listed(self.jobs.iter().map(|(job, holders)| (job, holders.as_slice())))
+    }
+
+    /// The nodes that have a job. The name may be written as a node registered it, or as any other of its spellings.
+    pub fn find_job(&self, name: &str) -> Sources {
+        let full = || name.parse::<JobName>().ok().map(|name| name.to_string());
+        let found = self.jobs.get_key_value(name).or_else(|| self.jobs.get_key_value(full()?.as_str()));
+        Sources { sources: found.map(|(job, holders)| self.sources(job, holders)).unwrap_or_default() }
+    }
+
+    /// The jobs of a session, by name.
+    pub fn find_session(&self, session: &str) -> Jobs {
+        let jobs = self.sessions.get(session).into_iter().flatten();
+        self.listed(jobs.filter_map(|job| Some((job, self.jobs.get(job)?.as_slice()))))
+    }
+
+    /// All sessions, by name; of the nodes that have this name or origin, if it is given.
+    pub fn sessions(&self, node: Option<&str>) -> Sessions {
+        let is_meant = |key: &NodeKey| {
+            let info = self.nodes.get(key).map(|node| &node.info);
+            info.is_some_and(|info| node.is_none_or(|word| info.name == word || info.origin == word))
+        };
+        let mut sessions = Vec::new();
+        for (session, jobs) in &self.sessions {
+            let mut listed = BTreeMap::new();
+            for job in jobs {
+                let holders: Vec<NodeKey> =
+                    self.jobs.get(job).into_iter().flatten().copied().filter(is_meant).collect();
+                if !holders.is_empty() {
+                    listed.insert(job.to_string(), self.sources(job, &holders));
+                }
+            }
+            if !listed.is_empty() {
+                sessions.push(LookupSession { sessionid: session.to_string(), jobs: listed });
+            }
+        }
+        Sessions { nb_sessions: sessions.len(), sessions }
+    }
+
+    fn listed<'a>(&self, jobs: impl Iterator<Item = (&'a Arc<str>, &'a [NodeKey])>) -> Jobs {
+        let listed =
+            jobs.map(|(job, holders)| LookupJob { name: job.to_string(), sources: self.sources(job, holders) });
+        let jobs: Vec<LookupJob> = listed.collect();
+        Jobs { nb_jobs: jobs.len(), jobs }
+    }
+
+    fn sources(&self, job: &str, holders: &[NodeKey]) -> Vec<Source> {
+        let nodes = holders.iter().filter_map(|key| self.nodes.get(key));
+        let mut sources: Vec<Source> = nodes.map(|node| node.source(job)).collect();
+        sources.sort_unstable_by(|one, other| one.node_info.cmp(&other.node_info));
+        sources
+    }
+}
