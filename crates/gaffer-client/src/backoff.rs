@@ -5,17 +5,18 @@ use std::{
     time::Duration,
 };
 
-/// Pauses that grow while nothing helps: they double from 100 ms to 5 s. Reads no clock and throws no dice.
+/// Pauses that grow while nothing helps: they double from 100 ms to 5 s, or less. Reads no clock and throws no dice.
 #[derive(Clone, Debug)]
 pub(crate) struct Backoff {
     next: Duration,
     /// What the node wishes for.
     least: Duration,
+    most: Duration,
 }
 
 impl Default for Backoff {
     fn default() -> Self {
-        Self { next: Self::FIRST, least: Duration::ZERO }
+        Self { next: Self::FIRST, least: Duration::ZERO, most: Self::MOST }
     }
 }
 
@@ -24,9 +25,14 @@ impl Backoff {
     /// The longest pause. A connection that outlives it was a good one.
     pub(crate) const MOST: Duration = Duration::from_secs(5);
 
+    /// Never longer than this.
+    pub(crate) fn at_most(&mut self, most: Duration) {
+        self.most = most;
+    }
+
     /// A connection is lost that held so long. After a good one the next pause is short.
     pub(crate) fn lost(&mut self, held: Duration) {
-        if held >= Self::MOST {
+        if held >= self.most {
             self.next = Self::FIRST;
         }
     }
@@ -39,8 +45,8 @@ impl Backoff {
     /// The pause before the next attempt. `dice`, from 0 to 1, spreads those who lost their connections together: it takes away
     /// up to half.
     pub(crate) fn pause(&mut self, dice: f64) -> Duration {
-        let pause = self.next.max(self.least);
-        self.next = (self.next * 2).min(Self::MOST);
+        let pause = self.next.max(self.least).min(self.most);
+        self.next = (self.next * 2).min(self.most);
         pause.mul_f64(1.0 - dice.clamp(0.0, 1.0) / 2.0)
     }
 }
@@ -68,6 +74,17 @@ mod tests {
         assert_eq!(backoff.pause(1.0).as_millis(), 2500);
         backoff.lost(Duration::from_secs(5));
         assert_eq!(pauses(&mut backoff, 1.0)[..3], [50, 100, 200]);
+    }
+
+    #[test]
+    fn who_is_in_a_hurry_waits_less() {
+        let mut backoff = Backoff::default();
+        backoff.at_most(Duration::from_millis(300));
+        assert_eq!(pauses(&mut backoff, 0.0)[..4], [100, 200, 300, 300]);
+        backoff.lost(Duration::from_millis(300));
+        assert_eq!(backoff.pause(0.0).as_millis(), 100);
+        backoff.at_most(Duration::from_millis(50));
+        assert_eq!(pauses(&mut backoff, 0.0)[..2], [50, 50]);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::{env, ffi::OsString, fmt, path::PathBuf};
 
 use clap::{ArgAction, CommandFactory, Parser, error::ErrorKind};
+use gaffer_client::{Endpoint, InvalidEndpoint};
 use gaffer_http::serve::BindAddress;
 
 /// Launch and supervise processes, and serve HTTP to control them.
@@ -36,6 +37,30 @@ pub(crate) struct Args {
     /// Connections that may wait to be accepted, where an endpoint sets no number of its own [default: 128]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) backlog: Option<u32>,
+
+    /// Register at this lookup server (http://HOST:PORT, https://HOST:PORT or unix:/PATH), and at none of the configuration; again for more
+    #[arg(long, value_name = "URL", value_parser = Endpoint::of_lookup_server, help_heading = "Lookup")]
+    pub(crate) lookupd_address: Vec<Endpoint>,
+
+    /// The URL under which lookup servers tell others of this node [default: that of its first endpoint, with the host's name if it listens on all addresses]
+    #[arg(long, value_name = "URL", value_parser = origin, help_heading = "Lookup")]
+    pub(crate) broadcast_address: Option<String>,
+
+    /// What lookup servers call this node [default: the host's name]
+    #[arg(long, value_name = "NAME", help_heading = "Lookup")]
+    pub(crate) node_name: Option<String>,
+
+    /// The certificate to show to lookup servers, PEM
+    #[arg(long, value_name = "FILE", help_heading = "Lookup")]
+    pub(crate) client_certfile: Option<PathBuf>,
+
+    /// That certificate's key, PEM [default: in the file of --client-certfile]
+    #[arg(long, value_name = "FILE", requires = "client_certfile", help_heading = "Lookup")]
+    pub(crate) client_keyfile: Option<PathBuf>,
+
+    /// Trust lookup servers with certificates of these authorities, PEM [default: those that the system trusts]
+    #[arg(long, value_name = "FILE", help_heading = "Lookup")]
+    pub(crate) client_cacert: Option<PathBuf>,
 
     /// Require an API key for all that is more than a sign of life
     #[arg(long)]
@@ -101,6 +126,13 @@ impl Args {
         let from_environment = || env::var_os("GAFFERD_CONFIG").filter(|path| !path.is_empty()).map(PathBuf::from);
         self.file.clone().or_else(|| self.config.clone()).or_else(from_environment)
     }
+}
+
+/// Reads a URL that others are to connect to.
+fn origin(text: &str) -> Result<String, String> {
+    let endpoint: Endpoint = text.parse().map_err(|error: InvalidEndpoint| error.to_string())?;
+    let is_url = text.starts_with("http://") || text.starts_with("https://");
+    if is_url { Ok(endpoint.to_string()) } else { Err("must begin with http:// or https://".to_owned()) }
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ mod admin;
 mod args;
 mod console;
 mod endpoints;
+mod lookup;
 mod plugins;
 mod reload;
 mod run;

@@ -62,6 +62,7 @@ async fn node(settings: Settings, verbose: u8) -> anyhow::Result<ExitCode> {
     for warning in endpoints::exposed(&settings.endpoints, &addresses, has_keys) {
         warn!("{warning}");
     }
+    let registrar = settings.lookup.map(|lookup| lookup.registrar(&addresses)).transpose()?;
     let signals = reload::at_hangup(signals, http.certificates());
     let manager = Manager::start(settings.manager, RealBackend::start).context("cannot start the process launcher")?;
     let mut applications: Vec<Box<dyn Application>> = vec![Box::new(signals)];
@@ -70,7 +71,11 @@ async fn node(settings: Settings, verbose: u8) -> anyhow::Result<ExitCode> {
     // Clients that connect meanwhile wait: whoever is answered finds all jobs.
     let mut loading = pin!(load(&manager, settings.jobs));
     let loaded = timeout(FIRST_LAUNCHES, &mut loading).await.is_ok();
-    start(&manager, vec![Box::new(http)]).await?;
+    // At the end they are stopped in this order: a node that nobody finds any more is not asked.
+    let mut applications: Vec<Box<dyn Application>> = Vec::new();
+    applications.extend(registrar.map(|registrar| Box::new(registrar) as Box<dyn Application>));
+    applications.push(Box::new(http));
+    start(&manager, applications).await?;
     for address in addresses {
         info!(endpoint = address.endpoint, "listening on {address}");
     }

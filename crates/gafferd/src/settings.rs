@@ -11,6 +11,7 @@ use gaffer_http::api::{self, Hosts, Origins};
 use crate::{
     args::Args,
     endpoints::{self, Configured},
+    lookup::{self, Lookup},
     plugins,
     state::{self, State},
 };
@@ -25,6 +26,7 @@ pub(crate) struct Settings {
     pub(crate) jobs: Vec<JobConfig>,
     pub(crate) manager: ManagerOptions,
     pub(crate) pidfile: Option<PathBuf>,
+    pub(crate) lookup: Option<Lookup>,
     /// What will not do what its author may expect.
     pub(crate) warnings: Vec<String>,
 }
@@ -52,13 +54,14 @@ impl Settings {
         let plugins = plugins::folder(args, &config);
         let state = state::of(args, &config, &endpoints).map_err(|problem| Mistakes(vec![problem]))?;
         let api = api::Options { plugins: plugins.path, ..api_options(&config)? };
+        let lookup = lookup::of(args, &config)?;
         let mut warnings: Vec<String> = config.warnings.iter().map(ToString::to_string).collect();
         warnings.extend(plugins.warning);
         let mut jobs = config.jobs;
         jobs.sort_by_key(JobConfig::priority); // Stable: equals stay in the order of the file.
         let manager = ManagerOptions { stats_interval: config.settings.stats_interval, ..ManagerOptions::default() };
         let pidfile = args.pidfile.clone().or(config.settings.pidfile);
-        Ok(Self { endpoints, api, state, jobs, manager, pidfile, warnings })
+        Ok(Self { endpoints, api, state, jobs, manager, pidfile, lookup, warnings })
     }
 }
 

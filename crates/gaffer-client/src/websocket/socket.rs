@@ -229,6 +229,11 @@ impl Socket {
         self.client.protocol(&self.what, problem)
     }
 
+    /// A loss of the connection that it does not notice by itself.
+    pub(crate) fn interrupted(&self, cause: Cause) -> Error {
+        self.client.interrupted(&self.what, cause)
+    }
+
     /// An error of one who still wants something of a websocket that is over.
     pub(crate) fn gone(&self) -> Error {
         self.over().err().unwrap_or_else(|| self.client.interrupted(&self.what, Cause::Closed))

@@ -52,7 +52,7 @@ mod tests;
 pub use address::{BindAddress, DEFAULT_PORT, InvalidAddress};
 pub use endpoint::{Endpoint, EndpointLimits, SocketOwner};
 pub use error::{IniError, IniErrors, Place, Warning};
-pub use node::NodeConfig;
+pub use node::{LookupTls, NodeConfig};
 pub use problem::Problem;
 pub(crate) use problem::shown;
 pub(crate) use scanner::decode;

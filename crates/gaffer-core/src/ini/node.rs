@@ -54,12 +54,26 @@ pub struct NodeConfig {
     pub plugins: BTreeMap<String, BTreeMap<String, String>>,
     /// `[auth] session_lifetime`: for how long a key from a log-in is good.
     pub session_lifetime: Option<Duration>,
+    /// `[lookup_ssl]`: whom to trust, and what to show, at lookup servers that speak TLS.
+    pub lookup_tls: LookupTls,
     /// What will not do what its author may expect. None of it keeps the node from running.
     pub warnings: Vec<Warning>,
     /// The files that were read, the one that was named first.
     pub files: Vec<PathBuf>,
     /// Where the keys of `[gaffer]` stand.
     places: HashMap<&'static str, Place>,
+}
+
+/// The files of `[lookup_ssl]`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct LookupTls {
+    /// The certificate chain to show, PEM.
+    pub certfile: Option<PathBuf>,
+    /// Its key, PEM; by default in `certfile`.
+    pub keyfile: Option<PathBuf>,
+    /// `ca_certs` or `cacert`: the authorities to trust, PEM; by default those that the system trusts.
+    pub cacert: Option<PathBuf>,
 }
 
 impl NodeConfig {
@@ -174,10 +188,11 @@ impl Reader {
             Kind::Auth => {
                 self.auth(section, findings);
             }
-            Kind::Ssl | Kind::LookupSsl => {
+            Kind::Ssl => {
                 free_keys(section, str::to_lowercase, findings);
                 findings.warning(&section.place, header, None, NOT_YET);
             }
+            Kind::LookupSsl => self.lookup_tls(section, findings),
         }
     }
 
@@ -199,6 +214,29 @@ impl Reader {
                     findings.warning(&entry.place, &section.header, Some(&entry.key), KEPT_ELSEWHERE);
                 }
                 key => findings.error(&entry.place, header, Some(&entry.key), unknown_key(key, AUTH_KEYS)),
+            }
+        }
+    }
+
+    /// Takes in a `[lookup_ssl]`.
+    fn lookup_tls(&mut self, section: &Section, findings: &mut Findings) {
+        free_keys(section, str::to_lowercase, findings); // Duplicates are refused.
+        let tls = &mut self.config.lookup_tls;
+        for entry in &section.entries {
+            let key = entry.key.to_lowercase();
+            let file = match key.as_str() {
+                "certfile" => &mut tls.certfile,
+                "keyfile" => &mut tls.keyfile,
+                "ca_certs" | "cacert" => &mut tls.cacert,
+                _ => {
+                    let problem = unknown_key(&key, LOOKUP_SSL_KEYS);
+                    findings.error(&entry.place, Some(&section.header), Some(&entry.key), problem);
+                    continue;
+                }
+            };
+            match entry.optional() {
+                Ok(path) => *file = path,
+                Err(problem) => findings.error(&entry.place, Some(&section.header), Some(&entry.key), problem),
             }
         }
     }
@@ -266,6 +304,9 @@ impl Reader {
 
 /// The keys of `[auth]`.
 const AUTH_KEYS: [&str; 5] = ["auth_backend", "keys_backend", "auth_dbname", "keys_dbname", SESSION_LIFETIME];
+
+/// The keys of `[lookup_ssl]`.
+const LOOKUP_SSL_KEYS: [&str; 4] = ["certfile", "keyfile", "ca_certs", "cacert"];
 
 /// For how long a log-in is good.
 const SESSION_LIFETIME: &str = "session_lifetime";

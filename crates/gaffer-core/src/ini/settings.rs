@@ -43,7 +43,9 @@ pub struct Settings {
     /// The least severity that is logged.
     pub log_level: Option<LogLevel>,
     /// Every key that begins with `lookupd_address`: the lookup servers to register with, in the order of the file.
-    pub lookupd_addresses: Vec<String>,
+    pub lookupd_addresses: Vec<(String, Place)>,
+    /// What lookup servers call this node. Default: the host's name.
+    pub node_name: Option<String>,
     /// Whether every request needs an API key. Default: no.
     pub require_key: bool,
     /// Where to keep what outlives gafferd.
@@ -76,6 +78,7 @@ impl Default for Settings {
             error_log: None,
             log_level: None,
             lookupd_addresses: Vec::new(),
+            node_name: None,
             require_key: false,
             state_dir: None,
             cors_origins: Vec::new(),
@@ -143,14 +146,14 @@ pub(super) enum Landed {
 use Landed::{NotYet, Yes};
 
 /// The keys of the section. When a feature lands, its key says so here.
-pub(super) const KEYS: [(&str, Landed); 22] = [
+pub(super) const KEYS: [(&str, Landed); 23] = [
     ("http_endpoints", Yes),
     ("plugins_dir", Yes),
     ("plugin_dir", Yes),
     ("include", Yes),
     ("include_dir", Yes),
     ("bind", Yes),
-    ("broadcast_address", NotYet),
+    ("broadcast_address", Yes),
     ("backlog", Yes),
     ("max_connections", Yes),
     ("header_timeout", Yes),
@@ -160,7 +163,8 @@ pub(super) const KEYS: [(&str, Landed); 22] = [
     ("pidfile", Yes),
     ("error_log", NotYet),
     ("log_level", NotYet),
-    (LOOKUPD_ADDRESS, NotYet),
+    (LOOKUPD_ADDRESS, Yes),
+    ("node_name", Yes),
     ("require_key", Yes),
     ("state_dir", Yes),
     ("cors_origins", Yes),
@@ -241,7 +245,11 @@ impl SettingsReader {
                     level => level,
                 };
             }
-            LOOKUPD_ADDRESS => settings.lookupd_addresses.extend(entry.optional::<String>()?),
+            LOOKUPD_ADDRESS => {
+                let address = entry.optional::<String>()?;
+                settings.lookupd_addresses.extend(address.map(|address| (address, entry.place.clone())));
+            }
+            "node_name" => settings.node_name = entry.optional()?,
             "require_key" => settings.require_key = entry.boolean()?,
             "state_dir" => settings.state_dir = entry.optional()?,
             "cors_origins" => settings.cors_origins = entry.list(),

@@ -1,6 +1,6 @@
 //! The handle through which a manager is asked.
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot};
@@ -258,6 +258,29 @@ impl Manager {
             self.query(|view| view.live.keys().filter_map(|pid| view.process(*pid)).collect()).await?;
         all.sort_unstable_by_key(|process| process.pid);
         Ok(all)
+    }
+
+    /// Names of the loaded jobs in the order of their loading, with the pids of those of their processes, one-off ones included, that were
+    /// launched and whose `exit` is still to come. All of one moment: whoever subscribed to events before can go on from here.
+    ///
+    /// # Errors
+    /// The manager has stopped.
+    pub async fn roster(&self) -> Result<Vec<(JobName, Vec<ProcessId>)>> {
+        self.query(|view| {
+            let mut pids: HashMap<JobName, Vec<ProcessId>> = HashMap::new();
+            for pid in view.live.keys() {
+                if let Some(process) = view.supervisor.process(*pid).filter(|process| process.leader_alive) {
+                    pids.entry(process.config.name().clone()).or_default().push(*pid);
+                }
+            }
+            let mut job = |name: &JobName| {
+                let mut pids = pids.remove(name).unwrap_or_default();
+                pids.sort_unstable();
+                (name.clone(), pids)
+            };
+            view.supervisor.names().map(&mut job).collect()
+        })
+        .await
     }
 
     /// The job of a process that lives, or has lived until a moment ago.

@@ -23,7 +23,7 @@ fn every_key_of_the_node_is_read() {
     let config = good(
         "[gaffer]\nhttp_endpoints = b, a\nplugins_dir = ~/p q\nbind = 0.0.0.0:1\nbroadcast_address = https://x:5\n\
          backlog = 7\nmax_connections = 9\nheader_timeout = 1.5\nidle_timeout = 60\nmax_body = 2M\ndaemonize = Yes\npidfile = run/g.pid\nerror_log = /e\nlog_level = WARNING\n\
-         lookupd_address = http://a\nlookupd_address_2 = http://b\nlookupd_addressX = c\nrequire_key = on\n\
+         lookupd_address = http://a\nlookupd_address_2 = http://b\nlookupd_addressX = c\nnode_name = n 1\nrequire_key = on\n\
          state_dir = /s\ncors_origins = http://a, *\nallowed_hosts = h\nstats_interval = 2.5\n\
          [endpoint:a]\nbind = :0\n[endpoint:b]\nbind = [::1]:80\nbacklog = 9\ncertfile = c\nkeyfile = k\ncacert = /a\n\
          [endpoint:c]\nbind = unix:/run/g.sock\n",
@@ -44,7 +44,8 @@ fn every_key_of_the_node_is_read() {
         pidfile: Some("run/g.pid".into()),
         error_log: Some("/e".into()),
         log_level: Some(LogLevel::Warning),
-        lookupd_addresses: vec!["http://a".into(), "http://b".into(), "c".into()],
+        lookupd_addresses: config.settings.lookupd_addresses.clone(), // Looked at below, with their places.
+        node_name: Some("n 1".into()),
         require_key: true,
         state_dir: Some("/s".into()),
         cors_origins: vec!["http://a".into(), "*".into()],
@@ -53,11 +54,14 @@ fn every_key_of_the_node_is_read() {
         ..Settings::default()
     };
     assert_eq!(config.settings, expected);
+    let servers = config.settings.lookupd_addresses.iter().map(|(address, place)| format!("{place}: {address}"));
+    let servers: Vec<String> = servers.collect();
+    assert_eq!(servers, ["gaffer.ini:15: http://a", "gaffer.ini:16: http://b", "gaffer.ini:17: c"]);
     let [b, a] = &config.endpoints[..] else { panic!("{:?}", config.endpoints) };
     assert_eq!((b.name.as_str(), b.bind.to_string(), b.backlog), ("b", "[::1]:80".to_owned(), Some(9)));
     assert_eq!((&b.certfile, &b.keyfile, &b.cacert), (&path("c"), &path("k"), &path("/a")));
     assert_eq!((a.name.as_str(), a.bind.to_string(), a.backlog), ("a", "0.0.0.0:0".to_owned(), None));
-    assert_eq!(a.place.to_string(), "gaffer.ini:23");
+    assert_eq!(a.place.to_string(), "gaffer.ini:24");
     assert_eq!((&a.cacert, a.mode, &a.owner, a.limits), (&None, None, &None, EndpointLimits::default()));
 }
 
@@ -252,21 +256,30 @@ fn plugins_have_keys_of_their_own() {
 }
 
 #[test]
+fn what_is_shown_and_trusted_at_lookup_servers_is_read() {
+    let tls = good("[lookup_ssl]\ncertfile = c\nKeyfile = k\nca_certs = /a\n").lookup_tls;
+    assert_eq!((tls.certfile, tls.keyfile, tls.cacert), (path("c"), path("k"), path("/a")));
+    assert_eq!(good("[lookup_ssl]\ncacert = /a\n").lookup_tls.cacert, path("/a"));
+    bad_each(&[(
+        "[lookup_ssl]\ncertfil = c",
+        "gaffer.ini:2: [lookup_ssl] certfil: is not a key of this section; did you mean `certfile`?",
+    )]);
+}
+
+#[test]
 fn what_has_not_landed_is_accepted_with_a_warning() {
     assert_eq!(
         warnings(
-            "[ssl]\ncertfile = a\nanything = b\n[lookup_ssl]\nca_certs = c\n[auth]\nauth_backend = default\n\
-             keys_dbname = :memory:\n[gaffer]\ndaemonize = true\nlookupd_address_1 = http://x\nrequire_key = no\n\
+            "[ssl]\ncertfile = a\nanything = b\n[auth]\nauth_backend = default\n\
+             keys_dbname = :memory:\n[gaffer]\ndaemonize = true\nrequire_key = no\n\
              [webhooks]\ncreate = http://x\n[plugin:p]\n[endpoint:a]\nbind = unix:/x\ncertfile = c\ncacert =\n"
         ),
         "gaffer.ini:1: [ssl] is known but not supported yet; it has no effect\n\
-         gaffer.ini:4: [lookup_ssl] is known but not supported yet; it has no effect\n\
-         gaffer.ini:7: [auth] auth_backend: has no effect: keys and users are kept in the state folder, which `[gaffer] state_dir` names\n\
-         gaffer.ini:8: [auth] keys_dbname: has no effect: keys and users are kept in the state folder, which `[gaffer] state_dir` names\n\
-         gaffer.ini:10: [gaffer] daemonize: is known but not supported yet; it has no effect\n\
-         gaffer.ini:11: [gaffer] lookupd_address_1: is known but not supported yet; it has no effect\n\
-         gaffer.ini:13: [webhooks] is known but not supported yet; it has no effect\n\
-         gaffer.ini:15: [plugin:p] is known but not supported yet; it has no effect"
+         gaffer.ini:5: [auth] auth_backend: has no effect: keys and users are kept in the state folder, which `[gaffer] state_dir` names\n\
+         gaffer.ini:6: [auth] keys_dbname: has no effect: keys and users are kept in the state folder, which `[gaffer] state_dir` names\n\
+         gaffer.ini:8: [gaffer] daemonize: is known but not supported yet; it has no effect\n\
+         gaffer.ini:10: [webhooks] is known but not supported yet; it has no effect\n\
+         gaffer.ini:12: [plugin:p] is known but not supported yet; it has no effect"
     );
 }
 

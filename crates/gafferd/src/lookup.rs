@@ -1,0 +1,197 @@
+//! Telling lookup servers of this node.
+
+use std::net::SocketAddr;
+
+use anyhow::Context;
+use gaffer_client::{
+    Client, Endpoint, TlsOptions,
+    lookup::{Registrar, Report},
+};
+use gaffer_core::ini::NodeConfig;
+use gaffer_http::serve::Listening;
+use nix::unistd::gethostname;
+use tracing::{info, warn};
+
+use crate::{
+    args::Args,
+    settings::{Mistakes, in_gaffer},
+};
+
+/// Whom to tell, and what.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Lookup {
+    servers: Vec<Endpoint>,
+    tls: TlsOptions,
+    /// Where others reach this node, if that was said.
+    origin: Option<String>,
+    /// What the node is called.
+    name: String,
+    /// The host's name.
+    host: String,
+}
+
+/// What command line and configuration say; none, if there are no lookup servers.
+///
+/// # Errors
+/// An address that does not read; options that go with nothing.
+pub(crate) fn of(args: &Args, config: &NodeConfig) -> Result<Option<Lookup>, Mistakes> {
+    let servers = if args.lookupd_address.is_empty() {
+        let mut mistakes = Vec::new();
+        let mut servers = Vec::new();
+        for (address, place) in &config.settings.lookupd_addresses {
+            match Endpoint::of_lookup_server(address) {
+                Ok(server) => servers.push(server),
+                Err(problem) => mistakes.push(format!("{place}: [gaffer] lookupd_address: {problem}")),
+            }
+        }
+        if mistakes.is_empty() { servers } else { return Err(Mistakes(mistakes)) }
+    } else {
+        args.lookupd_address.clone()
+    };
+    let of_client = [("--client-certfile", &args.client_certfile), ("--client-cacert", &args.client_cacert)];
+    if let Some((option, _)) = of_client.into_iter().find(|(_, file)| file.is_some())
+        && !servers.iter().any(Endpoint::is_tls)
+    {
+        return Err(Mistakes(vec![format!(
+            "{option}: needs a lookup server at https://, which --lookupd-address names"
+        )]));
+    }
+    if servers.is_empty() {
+        return Ok(None);
+    }
+    let told = config.settings.broadcast_address.as_deref().map(str::parse::<Endpoint>).transpose();
+    let told = told.map_err(|error| Mistakes(vec![in_gaffer(config, "broadcast_address", &error)]))?;
+    let origin = args.broadcast_address.clone().or_else(|| told.map(|endpoint| endpoint.to_string()));
+    let ini = &config.lookup_tls;
+    let (certfile, keyfile) = match &args.client_certfile {
+        // The key in the file belongs to the certificate there.
+        Some(certfile) => (Some(certfile.clone()), args.client_keyfile.clone()),
+        None => (ini.certfile.clone(), ini.keyfile.clone()),
+    };
+    let cacert = args.client_cacert.clone().or_else(|| ini.cacert.clone());
+    let host = gethostname().ok().and_then(|name| name.into_string().ok()).filter(|name| !name.is_empty());
+    let host = host.unwrap_or_else(|| "localhost".to_owned());
+    let name = args.node_name.clone().or_else(|| config.settings.node_name.clone()).unwrap_or_else(|| host.clone());
+    let tls = TlsOptions { cacert, certfile, keyfile, insecure: false };
+    Ok(Some(Lookup { servers, tls, origin, name, host }))
+}
+
+impl Lookup {
+    /// What tells the servers, of a node that listens here.
+    ///
+    /// # Errors
+    /// When there is nothing that others could reach; when files of TLS do not serve.
+    pub(crate) fn registrar(&self, addresses: &[Listening]) -> anyhow::Result<Registrar> {
+        let origin = self.origin(addresses).context(
+            "--broadcast-address: is needed, as lookup servers tell others where this node is, and nothing that it listens on has an address",
+        )?;
+        let client = |server: &Endpoint| {
+            let client = Client::builder(server).tls(self.tls.clone()).build();
+            client.with_context(|| format!("cannot speak with the lookup server {server}"))
+        };
+        let servers = self.servers.iter().map(client).collect::<anyhow::Result<Vec<_>>>()?;
+        if self.origin.is_none() && is_of_this_machine(addresses) {
+            warn!(
+                "lookup servers tell others that this node is at {origin}, where only programs of this machine reach it; --bind says where to \
+                 listen, and --broadcast-address what others are told"
+            );
+        }
+        Ok(Registrar::new(servers, &*self.name, origin, log))
+    }
+
+    /// Where others reach the node: as was said, else its first endpoint that has an address.
+    fn origin(&self, addresses: &[Listening]) -> Option<String> {
+        let of_endpoint = || {
+            let (address, tls) = addresses.iter().find_map(|listening| Some((listening.tcp()?, listening.tls)))?;
+            let scheme = if tls { "https" } else { "http" };
+            let host = if address.ip().is_unspecified() {
+                format!("{}:{}", self.host, address.port())
+            } else {
+                SocketAddr::new(address.ip().to_canonical(), address.port()).to_string()
+            };
+            Some(format!("{scheme}://{host}"))
+        };
+        self.origin.clone().or_else(of_endpoint)
+    }
+}
+
+fn is_of_this_machine(addresses: &[Listening]) -> bool {
+    addresses.iter().find_map(Listening::tcp).is_some_and(|address| address.ip().to_canonical().is_loopback())
+}
+
+fn log(report: Report) {
+    if matches!(report, Report::Registered { .. }) {
+        info!("{report}");
+    } else {
+        warn!("{report}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use gaffer_http::serve::LocalAddress;
+
+    use super::*;
+    use crate::settings::tests::settings;
+
+    fn lookup(options: &[&str], ini: &str) -> Result<Option<Lookup>, String> {
+        settings(options, ini).map(|settings| settings.lookup)
+    }
+
+    fn listening(address: &str, tls: bool) -> Listening {
+        let address = match address.strip_prefix("unix:") {
+            Some(path) => LocalAddress::Unix(path.into()),
+            None => LocalAddress::Tcp(address.parse().unwrap()),
+        };
+        Listening { endpoint: "a".to_owned(), address, tls }
+    }
+
+    #[test]
+    fn servers_of_the_command_line_are_in_place_of_those_of_the_file() {
+        let servers = |options: &[&str]| {
+            let found = lookup(options, "[gaffer]\nlookupd_address = a\nlookupd_address_2 = https://b:1\n").unwrap();
+            found.unwrap().servers.iter().map(ToString::to_string).collect::<Vec<_>>()
+        };
+        assert_eq!(servers(&[]), ["http://a:5010", "https://b:1"]);
+        assert_eq!(
+            servers(&["--lookupd-address", "http://c", "--lookupd-address", "unix:/d"]),
+            ["http://c:80", "unix:/d"]
+        );
+        assert_eq!(lookup(&[], ""), Ok(None));
+    }
+
+    #[test]
+    fn where_the_node_is_is_said_or_seen() {
+        let origin = |options: &[&str], addresses: &[Listening]| {
+            let options = [&["--lookupd-address", "a"], options].concat();
+            let mut lookup = lookup(&options, "").unwrap().unwrap();
+            lookup.host = "host".to_owned();
+            lookup.origin(addresses)
+        };
+        let at = |text: &str| Some(text.to_owned());
+        assert_eq!(
+            origin(&[], &[listening("unix:/x", false), listening("127.0.0.1:5", false)]),
+            at("http://127.0.0.1:5")
+        );
+        assert_eq!(origin(&[], &[listening("0.0.0.0:5", true)]), at("https://host:5"));
+        assert_eq!(origin(&[], &[listening("[::]:5", false)]), at("http://host:5"));
+        assert_eq!(origin(&[], &[listening("[2001:db8::1]:5", false)]), at("http://[2001:db8::1]:5"));
+        assert_eq!(origin(&[], &[listening("unix:/x", false)]), None);
+        assert_eq!(origin(&["--broadcast-address", "https://Node.example"], &[]), at("https://node.example:443"));
+    }
+
+    #[test]
+    fn what_does_not_read_is_told_with_its_place() {
+        let error = lookup(&[], "[gaffer]\nlookupd_address = ftp://a\nlookupd_address_2 = http://a/b\n").unwrap_err();
+        assert!(
+            error.starts_with("gaffer.ini:2: [gaffer] lookupd_address: `ftp://a`: no node speaks `ftp`"),
+            "{error}"
+        );
+        assert!(
+            error.contains("\ngaffer.ini:3: [gaffer] lookupd_address: `http://a/b`: leave out the path"),
+            "{error}"
+        );
+        let error = lookup(&["--lookupd-address", "a", "--client-cacert", "x"], "").unwrap_err();
+        assert!(error.starts_with("--client-cacert: needs a lookup server at https://"), "{error}");
+    }
+}
