@@ -64,8 +64,11 @@ fn of_server(server: &Endpoint, error: &Error) -> String {
             format!("{call}: the answer of {server} is none of gaffer_lookupd: {problem}")
         }
         Error::Refused(refusal) => format!("gaffer_lookupd at {server}: {refusal}"),
-        Error::Interrupted { .. }
-        | Error::NoDescriptors { .. }
+        Error::Interrupted { cause: Cause::Closed, .. } => {
+            format!("gaffer_lookupd at {server} has closed the connection")
+        }
+        Error::Interrupted { cause, .. } => format!("lost gaffer_lookupd at {server}: {cause}"),
+        Error::NoDescriptors { .. }
         | Error::Unsendable { .. }
         | Error::Tls(_)
         | Error::Hidden { .. }
