@@ -1,8 +1,9 @@
 //! Our programs, and a lookup server that knows some jobs.
 
-use std::{fs, os::unix::fs::PermissionsExt};
+use std::{fs, net::TcpListener, os::unix::fs::PermissionsExt};
 
-use gaffer_tests::{Client, Daemon, FakeLookup, Registered, Said};
+use gaffer_tests::{Client, Daemon, FakeLookup, Registered, Said, Setup};
+use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
 use crate::{access::Keys, help::assert_usage_errors, transcript::Transcript};
@@ -233,4 +234,44 @@ fn what_names_no_job_cannot_be_looked_up() {
     assert_eq!(server.heard(), [""; 0], "nobody is asked for that");
     let of_environment = Client::ours(&daemon, "gafferctl").env("GAFFER_LOOKUPD", server.address().to_string());
     assert_eq!(of_environment.prints(&["ping"]), "ok\n", "the variable is for lookup alone");
+}
+
+#[test]
+fn changes_are_printed_as_they_come_and_a_server_that_is_lost_is_tried_again() {
+    let daemon = Daemon::start("");
+    // Nobody is there at first.
+    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let gaffer = Client::ours(&daemon, "gaffer");
+    let (text, json) = (gaffer.start(&["lookup", "-L", &address]), gaffer.start(&["--json", "lookup", "-L", &address]));
+    for watch in [&text, &json] {
+        watch.until_said(&format!("cannot reach gaffer_lookupd at http://{address}: Connection refused; trying again"));
+    }
+    let server = Client::ours(&daemon, "gaffer_lookupd").start(&["--bind", &address]);
+    for watch in [&text, &json] {
+        watch.until_said(&format!("connected to gaffer_lookupd at http://{address} again"));
+    }
+    let setup = Setup::new().ini("[process:shop:web]\ncmd = misbehave forever\n");
+    let node = setup.args(&format!("--node-name one --lookupd-address http://{address}")).start();
+    let at = origin(&node);
+    text.until_printed(&format!(" add_process | shop.web: process id 1 spawned on {at}"));
+    node.post("/processes/shop.web/_stop");
+    text.until_printed(&format!(" remove_process | shop.web: process 1 exited on {at}"));
+    node.delete("/processes/shop.web");
+    text.until_printed(&format!(" remove_job | unload shop.web in {at}"));
+    drop(node);
+    text.until_printed(&format!(" remove_node | one: node {at}"));
+    let lines: Vec<String> = text.lines().into_iter().map(|line| line.text["HH:MM:SS ".len()..].to_owned()).collect();
+    let expected =
+        ["add_node | add node", &format!("identify | one: {at}"), &format!("add_job | load shop.web in {at}")];
+    assert_eq!(lines[..3], expected, "{lines:?}");
+    let last = json.until_printed("\"remove_node\"").text;
+    let told: Value = serde_json::from_str(&last).unwrap();
+    assert_eq!(told, json!({"event": "remove_node", "name": "one", "origin": at, "version": "0.1"}));
+    server.signal(Signal::SIGTERM);
+    assert_eq!(server.wait().code, 0);
+    for watch in [text, json] {
+        watch.until_said(" has closed the connection; trying again");
+        watch.signal(Signal::SIGINT);
+        assert_eq!(watch.wait().code, 130);
+    }
 }

@@ -2,39 +2,26 @@
 
 use futures_util::{Stream, StreamExt};
 use gaffer_cli::{Failure, Format, Output, escaped};
-use gaffer_client::{
-    Endpoint,
-    lookup::{Lookup, Silent},
-};
+use gaffer_client::lookup::{Lookup, Told};
 use gaffer_core::{
     api::lookup::{Change, NodeInfo},
     voice::time_of_day,
 };
 
-/// What a watch tells.
-#[expect(dead_code, reason = "lookup servers cannot be watched yet")]
-enum Told {
-    /// Something has changed.
-    Change(Change),
-    /// A server is gone; it is tried again.
-    Lost(Silent),
-    /// It is there again.
-    Back(Endpoint),
-}
-
-/// Prints changes as they come.
-pub(super) async fn watch(_lookup: &Lookup, _output: &mut Output) -> Result<(), Failure> {
-    Err(Failure::Failed("changes on lookup servers cannot be watched yet".to_owned()))
+/// Prints changes as they come, until the program is interrupted.
+pub(super) async fn watch(lookup: &Lookup, output: &mut Output) -> Result<(), Failure> {
+    print(lookup.watch(), output).await
 }
 
 /// Prints what a watch tells, to its end.
-#[expect(dead_code, reason = "lookup servers cannot be watched yet")]
 async fn print(mut watch: impl Stream<Item = Told> + Unpin, output: &mut Output) -> Result<(), Failure> {
     while let Some(told) = watch.next().await {
         match told {
             Told::Change(change) => tell(&change, output)?,
             Told::Lost(silent) => output.say(format_args!("{silent}; trying again")),
             Told::Back(server) => output.say(format_args!("connected to gaffer_lookupd at {server} again")),
+            // What else there may be some day is no change.
+            _ => {}
         }
     }
     Ok(())
