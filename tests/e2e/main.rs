@@ -23,6 +23,7 @@ mod http_api;
 mod launch;
 mod life;
 mod load;
+mod lookup;
 mod manual;
 mod original_0_4;
 mod original_0_5;

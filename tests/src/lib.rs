@@ -7,6 +7,7 @@
 //! - [`http`] speaks HTTP/1.1 over a plain socket, with feeds that are read piece by piece.
 //! - [`EventSource`] reads event streams as browsers do, and comes back when its connection is lost.
 //! - [`Client`] is a client program, one of ours or one that others wrote, on pipes or at a terminal.
+//! - [`FakeLookup`] answers in a lookup server's place.
 //! - [`Project`] is a folder with a Procfile, in which gaffer is run without a daemon. It too must leave no process behind.
 //! - [`processes`] reads `/proc`.
 //! - [`wait_until`] is the only way to wait: for a condition, under one generous [`DEADLINE`] whose failure says what was
@@ -34,6 +35,7 @@ mod channel;
 mod client;
 mod daemon;
 mod event_source;
+mod fake_lookup;
 mod foreign;
 pub mod http;
 mod lock;
@@ -51,6 +53,7 @@ pub use channel::Channel;
 pub use client::Client;
 pub use daemon::{Daemon, Ended};
 pub use event_source::{EventSource, Message};
+pub use fake_lookup::{FakeLookup, Registered};
 pub use foreign::Environment;
 pub use lock::{Exclusive, heavy};
 pub use output::Line;

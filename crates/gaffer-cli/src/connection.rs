@@ -1,12 +1,21 @@
 //! Which node, and with what rights.
 
-use std::{env, fmt, path::PathBuf};
+use std::{env, fmt, path::PathBuf, time::Duration};
 
 use clap::Args;
-use gaffer_client::{Client, Endpoint, TlsOptions};
+use gaffer_client::{Client, Endpoint, InvalidEndpoint, TlsOptions, lookup::Lookup};
 use gaffer_core::ini::{UserFile, UserNode};
 
-use crate::{Failure, Output, account::Account, user_file::Place};
+use crate::{Failure, Output, account::Account, lookup, user_file::Place};
+
+/// How long a connection to a lookup server may take to come about: a command waits for it before it does anything.
+const LOOKUP_CONNECT: Duration = Duration::from_secs(3);
+
+/// How long a lookup server may take to answer.
+const LOOKUP_ANSWER: Duration = Duration::from_secs(5);
+
+/// How an address is read.
+type Reader = fn(&str) -> Result<Endpoint, InvalidEndpoint>;
 
 /// Which node is called, and how, as options.
 #[derive(Clone, Default, Args)]
@@ -15,6 +24,10 @@ pub struct ConnectionArgs {
     /// The node: http://HOST:PORT, https://HOST:PORT, unix:/PATH, or a name of the user file [env: GAFFER_ENDPOINT] [default: http://127.0.0.1:5000]
     #[arg(long, global = true, value_name = "URL|NAME")]
     pub connect: Option<String>,
+
+    /// Call the node that has the job, as this lookup server says: HOST, HOST:PORT, http://…, https://…, or a name of the user file; again for more
+    #[arg(long, alias = "lookupd-address", global = true, value_name = "ADDR")]
+    pub lookupd: Vec<String>,
 
     /// The certificate to show to the node, PEM
     #[arg(long, global = true, value_name = "FILE")]
@@ -60,15 +73,9 @@ impl ConnectionArgs {
     /// Blocks while it reads the files.
     ///
     /// # Errors
-    /// When one of them does not read.
+    /// When one of them does not read, or lookup servers are to find the node.
     pub fn client(&self, output: &mut Output) -> Result<Client, Failure> {
-        let account = self.account(output, Place::read)?;
-        if account.uses_kept()
-            && let Some(place) = &account.place
-        {
-            place.warn_of_readers(output);
-        }
-        account.client(account.key())
+        client_of(&self.account(output, Place::read)?, output)
     }
 
     /// The node, and where its key is kept, for who logs in or out: the file may be missing.
@@ -76,22 +83,91 @@ impl ConnectionArgs {
     /// Blocks while it reads the files.
     ///
     /// # Errors
-    /// When one of them does not read.
+    /// When one of them does not read, or lookup servers are to find the node.
     pub(crate) fn account_to_keep(&self, output: &mut Output) -> Result<Account, Failure> {
         self.account(output, Place::read_or_none)
     }
 
     fn account(&self, output: &mut Output, read: fn(&Place) -> Result<UserFile, Failure>) -> Result<Account, Failure> {
+        self.refuse_lookup()?;
         let place = Place::here();
         let file = place.as_ref().map_or_else(|| Ok(UserFile::default()), read)?;
-        let Connection { endpoint, tls, given, kept, section, unknown_name, .. } =
-            self.clone().or_environment().resolve(&file)?;
-        if let (Some(name), Some(Place { path, .. })) = (unknown_name, &place) {
-            let path = path.display();
-            output.set_advice(format!("`{name}` is no name in {path}, and so it was taken as a host"));
+        let connection = self.clone().or_environment().resolve(&file)?;
+        if let (Some(name), Some(place)) = (&connection.unknown_name, &place) {
+            advise_of_name(name, place, output);
         }
-        let section = section.unwrap_or_else(|| endpoint.to_string());
-        Ok(Account { endpoint, tls, given, kept, place, section })
+        Ok(connection.account(place))
+    }
+
+    /// Whether lookup servers are to find the node.
+    pub fn looks_up(&self) -> bool {
+        !self.lookupd.is_empty()
+    }
+
+    /// Refuses `--lookupd`, for commands that name no job.
+    ///
+    /// # Errors
+    /// [`Failure::Usage`], if it is given.
+    pub fn refuse_lookup(&self) -> Result<(), Failure> {
+        if self.looks_up() { Err(lookup::names_no_job()) } else { Ok(()) }
+    }
+
+    /// The lookup servers that options or environment name, for who asks these themselves. No key is sent to them.
+    ///
+    /// Blocks while it reads files.
+    ///
+    /// # Errors
+    /// When there is none, or a file does not read.
+    pub fn lookup(&self, output: &mut Output) -> Result<Lookup, Failure> {
+        let variable = env::var_os("GAFFER_LOOKUPD").map(|value| value.to_string_lossy().into_owned());
+        let (servers, _) = self.lookup_servers(&addresses(&self.lookupd, variable.as_deref()), output)?;
+        let endpoints: Vec<&Endpoint> = servers.servers().iter().map(Client::endpoint).collect();
+        self.refuse_unused_tls(&endpoints)?;
+        Ok(servers)
+    }
+
+    /// The lookup servers at these addresses, and whether TLS is spoken with one.
+    pub(crate) fn lookup_servers(&self, addresses: &[String], output: &mut Output) -> Result<(Lookup, bool), Failure> {
+        if self.connect.is_some() {
+            let option = output.node_option();
+            return Err(Failure::Usage(format!(
+                "`--lookupd` and `{option}` are given: the one finds a node, the other names it"
+            )));
+        }
+        let (place, file) = files()?;
+        let connections = self.resolve_servers(addresses, &file)?;
+        if connections.is_empty() {
+            return Err(Failure::Usage(
+                "no lookup server is named; `--lookupd ADDR`, or the variable GAFFER_LOOKUPD, names one".to_owned(),
+            ));
+        }
+        let mut servers = Vec::new();
+        for Connection { endpoint, tls, unknown_name, .. } in &connections {
+            if let (Some(name), Some(place)) = (unknown_name, &place) {
+                advise_of_name(name, place, output);
+            }
+            let builder = Client::builder(endpoint).tls(tls.clone());
+            servers.push(builder.connect_timeout(LOOKUP_CONNECT).answer_timeout(LOOKUP_ANSWER).build()?);
+        }
+        Ok((Lookup::new(servers), connections.iter().any(|connection| connection.endpoint.is_tls())))
+    }
+
+    /// A client of a node that was found: with the key that an option gives or the user file has for it. That of the environment is for
+    /// nodes that the user has named: whoever registers at a lookup server could collect it.
+    ///
+    /// Blocks while it reads the files.
+    ///
+    /// # Errors
+    /// When one of them does not read, or the options cannot be heeded there.
+    pub(crate) fn client_of_found(
+        &self,
+        endpoint: &Endpoint,
+        has_tls_server: bool,
+        output: &mut Output,
+    ) -> Result<Client, Failure> {
+        let (place, file) = files()?;
+        let connection = self.resolve_found(endpoint, has_tls_server, &file)?;
+        client_of(&connection.account(place), output)
     }
 
     /// Whether options, environment or user file say which node is meant, or anything of it. If not, it is the default one, and it
@@ -102,8 +178,7 @@ impl ConnectionArgs {
     /// # Errors
     /// When the file does not read.
     pub fn means_a_node(&self) -> Result<bool, Failure> {
-        let place = Place::here();
-        let file = place.as_ref().map_or_else(|| Ok(UserFile::default()), Place::read)?;
+        let (_, file) = files()?;
         Ok(self.clone().or_environment().resolve(&file)?.is_meant)
     }
 
@@ -119,17 +194,42 @@ impl ConnectionArgs {
     }
 
     fn resolve(&self, file: &UserFile) -> Result<Connection, Failure> {
-        let word = self.connect.as_deref().map(str::trim).filter(|word| !word.is_empty());
+        let connection = self.resolve_word(self.connect.as_deref(), file, str::parse)?;
+        self.refuse_unused_tls(&[&connection.endpoint])?;
+        Ok(connection)
+    }
+
+    /// Each lookup server once.
+    fn resolve_servers(&self, addresses: &[String], file: &UserFile) -> Result<Vec<Connection>, Failure> {
+        let mut servers: Vec<Connection> = Vec::new();
+        for address in addresses.iter().filter(|address| !address.trim().is_empty()) {
+            let server = self.resolve_word(Some(address), file, Endpoint::of_lookup_server)?;
+            if servers.iter().all(|known| known.endpoint != server.endpoint) {
+                servers.push(server);
+            }
+        }
+        Ok(servers)
+    }
+
+    fn resolve_found(&self, endpoint: &Endpoint, has_tls_server: bool, file: &UserFile) -> Result<Connection, Failure> {
+        if !has_tls_server {
+            self.refuse_unused_tls(&[endpoint])?;
+        }
+        self.resolve_word(Some(&endpoint.to_string()), file, str::parse)
+    }
+
+    fn resolve_word(&self, word: Option<&str>, file: &UserFile, read: Reader) -> Result<Connection, Failure> {
+        let word = word.map(str::trim).filter(|word| !word.is_empty());
         let named = word.and_then(|word| file.nodes.iter().find(|node| node.name.as_deref() == Some(word)));
         let endpoint: Endpoint = match (named, word) {
-            (Some(node), _) => node.url.parse().map_err(|error| Failure::Failed(format!("{}: {error}", node.place)))?,
-            (None, Some(word)) => word.parse()?,
+            (Some(node), _) => read(&node.url).map_err(|error| Failure::Failed(format!("{}: {error}", node.place)))?,
+            (None, Some(word)) => read(word)?,
             (None, None) => Endpoint::default(),
         };
         let is_word = |word: &&str| !word.contains([':', '/', '.']);
         let unknown_name = word.filter(|word| named.is_none() && is_word(word)).map(str::to_owned);
         // What is written in different ways may be the same place.
-        let node = named.or_else(|| file.nodes.iter().find(|node| node.url.parse().as_ref() == Ok(&endpoint)));
+        let node = named.or_else(|| file.nodes.iter().find(|node| read(&node.url).as_ref() == Ok(&endpoint)));
         let of_file = |value: fn(&UserNode) -> Option<&PathBuf>| node.and_then(value).cloned();
         let (certfile, keyfile) = match &self.certfile {
             // The key in the file belongs to the certificate there.
@@ -140,15 +240,6 @@ impl ConnectionArgs {
             }
         };
         let cacert = self.cacert.clone().or_else(|| of_file(|node| node.cacert.as_ref()));
-        let is_for_tls = [
-            ("--certfile", self.certfile.is_some()),
-            ("--keyfile", self.keyfile.is_some()),
-            ("--cacert", self.cacert.is_some()),
-            ("--insecure", self.insecure),
-        ];
-        if let Some((option, _)) = is_for_tls.into_iter().find(|(_, is_given)| *is_given && !endpoint.is_tls()) {
-            return Err(Failure::Usage(format!("`{option}` needs an https:// endpoint, and {endpoint} is none")));
-        }
         let given = self.api_key.clone().filter(|key| !key.is_empty());
         let kept = node.and_then(|node| node.key.clone());
         let tls = TlsOptions { cacert, certfile, keyfile, insecure: self.insecure };
@@ -156,6 +247,63 @@ impl ConnectionArgs {
         let section = node.map(|node| node.url.clone());
         Ok(Connection { endpoint, tls, given, kept, section, is_meant, unknown_name })
     }
+
+    /// Refuses options of TLS where none is spoken.
+    fn refuse_unused_tls(&self, endpoints: &[&Endpoint]) -> Result<(), Failure> {
+        let is_for_tls = [
+            ("--certfile", self.certfile.is_some()),
+            ("--keyfile", self.keyfile.is_some()),
+            ("--cacert", self.cacert.is_some()),
+            ("--insecure", self.insecure),
+        ];
+        let given = is_for_tls.into_iter().find(|(_, is_given)| *is_given);
+        match given.filter(|_| !endpoints.iter().any(|endpoint| endpoint.is_tls())) {
+            Some((option, _)) => {
+                let endpoints: Vec<String> = endpoints.iter().map(ToString::to_string).collect();
+                let (endpoints, are) = (endpoints.join(", "), if endpoints.len() == 1 { "is" } else { "are" });
+                Err(Failure::Usage(format!("`{option}` needs an https:// endpoint, and {endpoints} {are} none")))
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+impl Connection {
+    fn account(self, place: Option<Place>) -> Account {
+        let Self { endpoint, tls, given, kept, section, .. } = self;
+        let section = section.unwrap_or_else(|| endpoint.to_string());
+        Account { endpoint, tls, given, kept, place, section }
+    }
+}
+
+/// Where the user file is, and what it says.
+fn files() -> Result<(Option<Place>, UserFile), Failure> {
+    let place = Place::here();
+    let file = place.as_ref().map_or_else(|| Ok(UserFile::default()), Place::read)?;
+    Ok((place, file))
+}
+
+fn client_of(account: &Account, output: &mut Output) -> Result<Client, Failure> {
+    if account.uses_kept()
+        && let Some(place) = &account.place
+    {
+        place.warn_of_readers(output);
+    }
+    account.client(account.key())
+}
+
+fn advise_of_name(name: &str, Place { path, .. }: &Place, output: &mut Output) {
+    let path = path.display();
+    output.set_advice(format!("`{name}` is no name in {path}, and so it was taken as a host"));
+}
+
+/// The addresses that options give, else those that the variable has, between blanks or commas.
+fn addresses(given: &[String], variable: Option<&str>) -> Vec<String> {
+    if !given.is_empty() {
+        return given.to_vec();
+    }
+    let separated = variable.unwrap_or_default().split(|c: char| c == ',' || c.is_whitespace());
+    separated.filter(|address| !address.is_empty()).map(str::to_owned).collect()
 }
 
 impl fmt::Debug for ConnectionArgs {
@@ -276,5 +424,58 @@ mod tests {
     fn a_named_url_that_is_none_is_told_with_its_place() {
         let error = resolved(&to("old")).unwrap_err();
         assert!(error.starts_with("/home/me/gaffer.ini:12: `gopher://old`: no node"), "{error}");
+    }
+
+    fn servers(args: &ConnectionArgs, addresses: &[&str]) -> Vec<Connection> {
+        let file = UserFile::parse("/home/me/gaffer.ini", FILE).unwrap();
+        let addresses: Vec<String> = addresses.iter().map(|address| (*address).to_owned()).collect();
+        args.resolve_servers(&addresses, &file).unwrap()
+    }
+
+    #[test]
+    fn lookup_servers_are_named_as_nodes_are_but_for_their_port() {
+        let shown = |addresses: &[&str]| {
+            servers(&ConnectionArgs::default(), addresses)
+                .into_iter()
+                .map(|it| it.endpoint.to_string())
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(shown(&["a", " a:5010 ", "", "http://a:5011"]), ["http://a:5010", "http://a:5011"]);
+        assert_eq!(shown(&["prod", "https://l"]), ["https://shop.example:443", "https://l:443"]);
+        let prod = &servers(&ConnectionArgs::default(), &["prod"])[0];
+        assert_eq!(prod.tls.cacert, Some("/ca.pem".into()));
+    }
+
+    #[test]
+    fn the_variable_is_for_who_gives_no_option() {
+        let given = ["x".to_owned()];
+        assert_eq!(addresses(&given, Some("a b")), ["x"]);
+        assert_eq!(addresses(&[], Some(" a:1,b\thttp://c ,, ")), ["a:1", "b", "http://c"]);
+        assert_eq!(addresses(&[], None), [""; 0]);
+    }
+
+    #[test]
+    fn options_of_tls_are_for_servers_and_for_the_node_that_they_find() {
+        let file = UserFile::parse("/home/me/gaffer.ini", FILE).unwrap();
+        let args = ConnectionArgs { cacert: Some("/my.pem".into()), ..ConnectionArgs::default() };
+        let [plain, safe] = ["http://n:1", "https://n:1"].map(|url| url.parse::<Endpoint>().unwrap());
+        assert!(args.resolve_found(&plain, true, &file).is_ok());
+        assert_eq!(args.resolve_found(&safe, false, &file).unwrap().tls.cacert, Some("/my.pem".into()));
+        assert!(matches!(args.resolve_found(&plain, false, &file), Err(Failure::Usage(_))));
+        let refused = args.refuse_unused_tls(&[&plain, &plain]).unwrap_err().to_string();
+        assert_eq!(refused, "`--cacert` needs an https:// endpoint, and http://n:1, http://n:1 are none");
+    }
+
+    #[test]
+    fn a_node_that_was_found_gets_the_key_of_its_section_or_that_of_the_option() {
+        let file = UserFile::parse("/home/me/gaffer.ini", FILE).unwrap();
+        let keys = |args: &ConnectionArgs, url: &str| {
+            let found = args.resolve_found(&url.parse().unwrap(), false, &file).unwrap();
+            found.account(None).key().map(str::to_owned)
+        };
+        let (none, mine) = (ConnectionArgs::default(), Some("mine".to_owned()));
+        assert_eq!(keys(&none, "https://shop.example").as_deref(), Some("secret"));
+        assert_eq!(keys(&none, "https://elsewhere"), None);
+        assert_eq!(keys(&ConnectionArgs { api_key: mine, ..none }, "https://elsewhere").as_deref(), Some("mine"));
     }
 }

@@ -13,7 +13,7 @@ pub enum Exit {
     Usage,
     /// 3: what was named is not there.
     NotFound,
-    /// 4: the node cannot be reached, or did not answer to the end.
+    /// 4: the node, or every lookup server, cannot be reached, or did not answer to the end.
     Unreachable,
 }
 

@@ -2,7 +2,7 @@
 
 use std::{io, time::Duration};
 
-use gaffer_client::{Endpoint, Error, InvalidEndpoint, Refusal};
+use gaffer_client::{Endpoint, Error, InvalidEndpoint, Refusal, lookup::NoServer};
 use gaffer_core::{
     ini::{IniErrors, UserFileEditError},
     procfile::Mistakes,
@@ -24,6 +24,9 @@ pub enum Failure {
         /// The time.
         within: Duration,
     },
+    /// No lookup server has answered.
+    #[error(transparent)]
+    NoServer(#[from] NoServer),
     /// What was named is not there.
     #[error("{0}")]
     NotFound(String),
@@ -71,9 +74,9 @@ impl Failure {
     /// How the program ends with it.
     pub fn exit(&self) -> Exit {
         match self {
-            Self::Call(Error::Unreachable { .. } | Error::Interrupted { .. }) | Self::Unanswered { .. } => {
-                Exit::Unreachable
-            }
+            Self::Call(Error::Unreachable { .. } | Error::Interrupted { .. })
+            | Self::Unanswered { .. }
+            | Self::NoServer(_) => Exit::Unreachable,
             Self::Call(error) if error.is_not_found() => Exit::NotFound,
             Self::NotFound(_) => Exit::NotFound,
             Self::Usage(_) | Self::Endpoint(_) => Exit::Usage,

@@ -7,6 +7,7 @@ mod connection;
 mod escape;
 mod exit;
 mod failure;
+pub mod lookup;
 mod output;
 mod private_file;
 mod progress;

@@ -91,7 +91,7 @@ impl Output {
     }
 
     /// The option that names the node.
-    pub(crate) fn node_option(&self) -> &'static str {
+    pub fn node_option(&self) -> &'static str {
         self.node_option
     }
 
@@ -103,6 +103,11 @@ impl Output {
     /// What to say to a person whose node cannot be reached.
     pub(crate) fn set_advice(&mut self, advice: String) {
         self.advice = Some(advice);
+    }
+
+    /// Takes what was to be said.
+    pub(crate) fn take_advice(&mut self) -> Option<String> {
+        self.advice.take()
     }
 
     /// Says it, unless only results are wanted.
@@ -251,6 +256,7 @@ impl Output {
             }),
             Failure::Call(_)
             | Failure::Unanswered { .. }
+            | Failure::NoServer(_)
             | Failure::NotFound(_)
             | Failure::Failed(_)
             | Failure::Usage(_)

@@ -2,7 +2,10 @@
 
 use std::io;
 
-use gaffer_client::{Cause, Client, Error};
+use gaffer_client::{
+    Cause, Client, Error,
+    lookup::{NoServer, Silent},
+};
 
 use crate::{Exit, Failure, Output};
 
@@ -49,6 +52,15 @@ fn tell(output: &mut Output, failure: &Failure) -> Exit {
         match advice(cause, output.node_option()) {
             Some(advice) => output.hint(advice),
             None => output.advise(),
+        }
+    }
+    if let Failure::NoServer(NoServer(silent)) = failure {
+        let of_silent = |silent: &Silent| {
+            if let Error::Unreachable { cause, .. } = &silent.error { advice(cause, "--lookupd") } else { None }
+        };
+        let advice = silent.iter().find_map(of_silent);
+        if let Some(advice) = advice.or_else(|| output.take_advice()) {
+            output.hint(advice);
         }
     }
     failure.exit()

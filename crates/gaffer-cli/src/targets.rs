@@ -63,7 +63,7 @@ impl<T> Targets<T> {
     }
 }
 
-fn fits(pattern: &Pattern, job: &JobName) -> bool {
+pub(crate) fn fits(pattern: &Pattern, job: &JobName) -> bool {
     pattern.matches(&job.short()) || pattern.matches(&job.to_string())
 }
 
@@ -113,7 +113,7 @@ impl Targets<JobName> {
     }
 }
 
-fn process_or(word: &str, job: impl Fn(&str) -> Result<JobName, Failure>) -> Result<Target, Failure> {
+pub(crate) fn process_or(word: &str, job: impl Fn(&str) -> Result<JobName, Failure>) -> Result<Target, Failure> {
     match word.parse::<ProcessId>() {
         Ok(pid) if word.bytes().all(|byte| byte.is_ascii_digit()) => Ok(Target::Process(pid)),
         Ok(_) | Err(_) => job(word).map(Target::Job),
@@ -126,7 +126,7 @@ fn job_of(loaded: &[JobName], word: &str) -> Result<JobName, Failure> {
     if loaded.contains(&name) { Ok(name) } else { Err(Failure::NotFound(format!("no job is named `{name}`"))) }
 }
 
-fn job(word: &str) -> Result<JobName, Failure> {
+pub(crate) fn job(word: &str) -> Result<JobName, Failure> {
     word.parse().map_err(|error| Failure::Usage(format!("{error}")))
 }
 
@@ -150,11 +150,11 @@ pub fn job_or_process_word(text: &str) -> Result<String, Failure> {
     }
 }
 
-fn pattern(word: &str) -> Result<Pattern, Failure> {
+pub(crate) fn pattern(word: &str) -> Result<Pattern, Failure> {
     Pattern::new(word).map_err(|error| Failure::Usage(format!("`{word}` is no pattern: {}", error.msg)))
 }
 
-fn is_pattern(word: &str) -> bool {
+pub(crate) fn is_pattern(word: &str) -> bool {
     word.contains(['*', '?', '['])
 }
 

@@ -1,6 +1,7 @@
 //! The command line.
 
 mod access;
+mod lookup;
 
 use std::{ffi::OsString, path::PathBuf, str::FromStr, time::Duration};
 
@@ -12,7 +13,10 @@ use gaffer_core::{
     procfile::{Concurrency, EnvSource, Source},
 };
 
-pub(crate) use self::access::{AccessCommand, Question};
+pub(crate) use self::{
+    access::{AccessCommand, Question},
+    lookup::{LookupCommand, LookupQuestion},
+};
 
 /// Run a Procfile application here, or on a gaffer node.
 #[derive(Debug, Parser)]
@@ -42,9 +46,15 @@ pub(crate) struct Args {
 
 /// The command line, as users see it: the node is named by `--endpoint` here, as ever.
 pub(crate) fn command() -> clap::Command {
-    Args::command().mut_arg("connect", |node| {
+    let command = Args::command().mut_arg("connect", |node| {
         let spellings = ["connect", "gafferd-http-address"];
         node.long("endpoint").short('g').aliases(spellings)
+    });
+    command.mut_arg("lookupd", |server| {
+        server.short('L').help(
+            "A lookup server: HOST, HOST:PORT, http://…, https://…, or a name of the user file; again for more. `lookup` asks it \
+             [env: GAFFER_LOOKUPD]; other commands call the node that has the job, as it says",
+        )
     })
 }
 
@@ -52,6 +62,12 @@ impl Args {
     /// Reads the command line; ends the program if it does not read, or asks for help.
     pub(crate) fn read() -> Self {
         Self::read_from(&std::env::args_os().collect::<Vec<_>>()).unwrap_or_else(|error| error.exit())
+    }
+
+    /// Reads a line whose words are apart by blanks.
+    #[cfg(test)]
+    pub(crate) fn read_line(line: &str) -> Result<Self, clap::Error> {
+        Self::read_from(&line.split(' ').map(OsString::from).collect::<Vec<_>>())
     }
 
     fn read_from(line: &[OsString]) -> Result<Self, clap::Error> {
@@ -179,6 +195,10 @@ pub(crate) enum Command {
     /// The commands for the application on a node.
     #[command(flatten)]
     Node(NodeCommand),
+
+    /// Those for lookup servers.
+    #[command(flatten)]
+    Lookup(LookupCommand),
 
     /// Log in to the node: it gives a key, which is kept in the user file
     Login(LoginArgs),
@@ -467,7 +487,7 @@ mod tests {
     use super::*;
 
     fn read(line: &str) -> Result<Args, clap::Error> {
-        Args::read_from(&line.split(' ').map(OsString::from).collect::<Vec<_>>())
+        Args::read_line(line)
     }
 
     #[test]

@@ -6,7 +6,7 @@
 //! | 1 | it failed, or a part of it |
 //! | 2 | the command line does not read |
 //! | 3 | what was named is not there |
-//! | 4 | the node cannot be reached, or did not answer to the end |
+//! | 4 | the node, or every lookup server, cannot be reached, or did not answer to the end |
 //!
 //! `run`, and `start` with `--exit-on-failure` or `--exit-with`, end with the code of the process that they end with; 128 and the
 //! signal's number if a signal has ended it.

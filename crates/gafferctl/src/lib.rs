@@ -6,7 +6,7 @@
 //! | 1 | it failed, or a part of it |
 //! | 2 | the command line does not read |
 //! | 3 | what was named is not there |
-//! | 4 | the node cannot be reached, or did not answer to the end |
+//! | 4 | the node, or every lookup server, cannot be reached, or did not answer to the end |
 
 mod args;
 mod commands;
@@ -14,7 +14,7 @@ mod commands;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser};
-use gaffer_cli::{Context, Output, commands::access};
+use gaffer_cli::{Context, Output, commands::access, lookup::Finder};
 
 use crate::args::Command;
 
@@ -31,7 +31,10 @@ pub fn main() -> ExitCode {
         Command::Login(login) => access::login(&login, &args.connection, output).await,
         Command::Logout => access::logout(&args.connection, output).await,
         Command::Node(command) => {
-            let client = args.connection.client(output)?;
+            let client = match Finder::of(&args.connection, output)? {
+                Some(finder) => finder.client(&commands::wanted(&command)?, output).await?,
+                None => args.connection.client(output)?,
+            };
             commands::run(command, &mut Context { client, output }).await
         }
         Command::Access(command) => {

@@ -61,17 +61,21 @@ fn offers(line: &str) -> Vec<String> {
     text.lines().filter(|line| !line.is_empty()).map(str::to_owned).collect()
 }
 
+/// The pages of a command, and of those that it has.
+fn pages(name: &str, command: &clap::Command) -> Vec<String> {
+    let of = |command: &clap::Command| pages(&format!("{name}-{}", command.get_name()), command);
+    [format!("{name}.1")].into_iter().chain(command.get_subcommands().flat_map(of)).collect()
+}
+
 #[test]
 fn every_program_has_completions_for_every_shell_and_its_pages() {
-    let files = ["gaffer", "gafferctl", "gafferd"];
+    let files = ["gaffer", "gaffer_lookupd", "gafferctl", "gafferd"];
     let of_zsh = files.iter().map(|name| format!("_{name}"));
     let others = files.iter().flat_map(|name| [format!("{name}.bash"), format!("{name}.fish")]);
     assert_eq!(names(&completions()), of_zsh.chain(others).collect::<Vec<_>>());
-    let mut expected = vec!["gafferd.1".to_owned()];
+    let mut expected = ["gafferd.1", "gaffer_lookupd.1"].map(str::to_owned).to_vec();
     for program in [gaffer::command(), gafferctl::command()] {
-        let name = program.get_name();
-        expected.push(format!("{name}.1"));
-        expected.extend(program.get_subcommands().map(|command| format!("{name}-{}.1", command.get_name())));
+        expected.extend(pages(program.get_name(), &program));
     }
     expected.sort();
     assert_eq!(names(&ASSETS.join("man/man1")), expected);
@@ -80,9 +84,9 @@ fn every_program_has_completions_for_every_shell_and_its_pages() {
 #[test]
 fn completions_read_as_their_shells_demand() {
     for (shell, files) in [
-        ("bash", ["gaffer.bash", "gafferctl.bash", "gafferd.bash"]),
-        ("zsh", ["_gaffer", "_gafferctl", "_gafferd"]),
-        ("fish", ["gaffer.fish", "gafferctl.fish", "gafferd.fish"]),
+        ("bash", ["gaffer.bash", "gaffer_lookupd.bash", "gafferctl.bash", "gafferd.bash"]),
+        ("zsh", ["_gaffer", "_gaffer_lookupd", "_gafferctl", "_gafferd"]),
+        ("fish", ["gaffer.fish", "gaffer_lookupd.fish", "gafferctl.fish", "gafferd.fish"]),
     ] {
         for file in files {
             if run(Command::new(shell).arg("-n").arg(completions().join(file))).is_none() {
@@ -104,6 +108,8 @@ fn bash_completes_commands_options_and_values() {
     assert_eq!(offers("gaffer ps:st"), ["ps:start", "ps:stop"]);
     assert_eq!(offers("gaffer ps:stop --no-"), ["--no-input"]);
     assert_eq!(offers("gaffer load --endp"), ["--endpoint"]);
+    assert_eq!(offers("gaffer lookup:jo"), ["lookup:jobs", "lookup:job"]);
+    assert_eq!(offers("gaffer lookup no"), ["nodes"]);
 }
 
 #[test]

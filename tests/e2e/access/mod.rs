@@ -20,16 +20,16 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 /// A state folder, and the key of its admin.
-struct Keys {
+pub(crate) struct Keys {
     folder: TempDir,
-    admin: String,
+    pub(crate) admin: String,
 }
 
 /// The password of the user `root`.
 const PASSWORD: &str = "open sesame";
 
 impl Keys {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let made = errand(&folder.path().join("state"), &["--create-admin-user", "--username=root"], PASSWORD);
         let text = String::from_utf8(made.stdout).unwrap();
@@ -47,7 +47,7 @@ impl Keys {
         Setup::new().arg("--require-key").arg("--state-dir").arg(self.state())
     }
 
-    fn start(&self, ini: &str) -> Daemon {
+    pub(crate) fn start(&self, ini: &str) -> Daemon {
         self.setup().ini(ini).start()
     }
 }

@@ -3,6 +3,7 @@
 mod access;
 mod check;
 mod export;
+mod lookup;
 mod node;
 mod run;
 mod start;
@@ -12,6 +13,7 @@ use std::process::ExitCode;
 use gaffer_cli::{
     Context, Output,
     commands::access::{login, logout},
+    lookup::Finder,
 };
 
 use self::export::Export;
@@ -21,10 +23,16 @@ use crate::{
 };
 
 /// Carries out a command.
-pub(crate) fn run(args: Args, output: Output) -> ExitCode {
+pub(crate) fn run(args: Args, mut output: Output) -> ExitCode {
     let Args { application, connection, command, .. } = args;
     if !matches!(command, Command::Start(_) | Command::Run(_)) {
         let_early_ones_through();
+    }
+    if matches!(command, Command::Start(_) | Command::Check { .. } | Command::Export { .. })
+        && let Err(failure) = connection.refuse_lookup()
+    {
+        output.tell(&failure);
+        return failure.exit().into();
     }
     match command {
         Command::Start(start) => start::start(&application, start, output),
@@ -39,8 +47,16 @@ pub(crate) fn run(args: Args, output: Output) -> ExitCode {
             gaffer_cli::run(output, async move |output| export::run(&what, output)).into()
         }
         Command::Node(command) => gaffer_cli::run(output, async move |output| {
+            if let Some(finder) = Finder::of(&connection, output)? {
+                return node::run_where_it_is(command, &application, &finder, output).await;
+            }
             let client = connection.client(output)?;
             node::run(command, &application, &mut Context { client, output }).await
+        })
+        .into(),
+        Command::Lookup(command) => gaffer_cli::run(output, async move |output| {
+            let lookup = connection.lookup(output)?;
+            lookup::run(command.question(), &lookup, output).await
         })
         .into(),
         Command::Access(command) => gaffer_cli::run(output, async move |output| {

@@ -57,7 +57,13 @@ pub(super) fn run(
         Ok(one_more) => one_more,
         Err(failure) => return fails(&mut output, &failure),
     };
-    if let Some(one_more) = one_more.as_ref().filter(|_| args.concurrency.is_none()) {
+    let for_node = one_more.as_ref().filter(|_| args.concurrency.is_none());
+    if for_node.is_none()
+        && let Err(failure) = connection.refuse_lookup()
+    {
+        return fails(&mut output, &failure);
+    }
+    if let Some(one_more) = for_node {
         let_early_ones_through();
         let committed = gaffer_cli::attempt(&mut output, async |output| {
             node::commit(one_more, application, connection, output).await

@@ -20,7 +20,7 @@ pub(super) async fn run(context: &mut Context<'_>, signal: Option<Signal>, words
 }
 
 /// The signal and what it is sent to. Unless it is known, the signal is the last of the words.
-fn read(signal: Option<Signal>, words: &[String]) -> Result<(Signal, &[String]), Failure> {
+pub(super) fn read(signal: Option<Signal>, words: &[String]) -> Result<(Signal, &[String]), Failure> {
     let (signal, words) = match (signal, words.split_last()) {
         (Some(signal), _) => (signal, words),
         (None, Some((last, words))) if !words.is_empty() => {

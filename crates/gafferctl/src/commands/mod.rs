@@ -16,6 +16,7 @@ mod state;
 mod stats;
 mod status;
 mod wait;
+mod wanted;
 mod watch;
 
 use gaffer_cli::{
@@ -24,6 +25,7 @@ use gaffer_cli::{
 };
 use gaffer_core::supervisor::Scale;
 
+pub(crate) use self::wanted::wanted;
 use crate::args::NodeCommand;
 
 /// Carries out a command.

@@ -2,7 +2,11 @@
 
 use std::io;
 
-use gaffer_cli::{ConnectionArgs, Failure, Output, commands::Acts};
+use gaffer_cli::{
+    ConnectionArgs, Failure, Output,
+    commands::Acts,
+    lookup::{Finder, Want},
+};
 use gaffer_client::Error;
 use gaffer_core::supervisor::OneOff;
 
@@ -11,18 +15,27 @@ use crate::{args::ApplicationArgs, commands::run::OneMore};
 
 /// Launches one more process of a job of the loaded application, and tells its pid. Answers whether there is such a job: none is loaded
 /// where no node was named and none listens at the usual place. A node that was named must be reached: what is meant for it must not
-/// run here.
+/// run here, and as little may what is meant for one that lookup servers find.
 pub(in crate::commands) async fn commit(
     one_more: &OneMore,
     application: &ApplicationArgs,
     connection: &ConnectionArgs,
     output: &mut Output,
 ) -> Result<bool, Failure> {
-    // A path, say, is no name.
-    let Ok(job) = App::named(application, None)?.job(&one_more.name) else { return Ok(false) };
-    let client = connection.client(output)?;
+    let finder = Finder::of(connection, output)?;
+    let job = match App::named(application, None)?.job(&one_more.name) {
+        Ok(job) => job,
+        Err(failure) if finder.is_some() => return Err(failure),
+        // A path, say, is no name.
+        Err(_) => return Ok(false),
+    };
+    let client = match &finder {
+        Some(finder) => finder.client(&[Want::Job(job.clone())], output).await?,
+        None => connection.client(output)?,
+    };
     match client.status(&job).await {
         Ok(_) => {}
+        Err(error) if finder.is_some() => return Err(error.into()),
         Err(error) if error.is_not_found() => return Ok(false),
         Err(Error::Unreachable { endpoint, cause })
             if cause.io_kind() == Some(io::ErrorKind::ConnectionRefused) && !connection.means_a_node()? =>

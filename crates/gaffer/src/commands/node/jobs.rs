@@ -3,6 +3,7 @@
 use gaffer_cli::{
     Asker, Context, Failure,
     commands::{Acts, JobText},
+    lookup::Want,
 };
 use gaffer_client::{Client, Error};
 use gaffer_core::{JobName, SessionId};
@@ -115,6 +116,18 @@ pub(super) async fn run(
         }
     }
     acts.finish()
+}
+
+/// What must be on the node: what the words mean where these jobs are known.
+pub(super) fn wanted(app: &App, words: &[String], known: &[JobName]) -> Result<Vec<Want>, Failure> {
+    if words.is_empty() {
+        return Ok(vec![Want::Session(app.name().clone())]);
+    }
+    let want = |meant| match meant {
+        Meant::Application(name) => Want::Session(name),
+        Meant::Job(job) => Want::Job(job),
+    };
+    words.iter().map(|word| app.meant(word, known).map(want)).collect()
 }
 
 impl App {

@@ -10,12 +10,27 @@ mod ps;
 mod recv;
 mod scale;
 mod state;
+mod wanted;
 
-use gaffer_cli::{Context, Failure, commands::send};
+use gaffer_cli::{Context, Failure, Output, commands::send, lookup::Finder};
 
 pub(super) use self::commit::commit;
 use self::{app::App, jobs::Act};
 use crate::args::{ApplicationArgs, NodeCommand};
+
+/// Carries out a command on the node that has what it is about; `ps` on all that have.
+pub(super) async fn run_where_it_is(
+    command: NodeCommand,
+    application: &ApplicationArgs,
+    finder: &Finder<'_>,
+    output: &mut Output,
+) -> Result<(), Failure> {
+    if let NodeCommand::Ps { application: name } = &command {
+        return ps::everywhere(&App::named(application, name.as_deref())?, finder, output).await;
+    }
+    let client = wanted::client(&command, application, finder, output).await?;
+    run(command, application, &mut Context { client, output }).await
+}
 
 pub(super) async fn run(
     command: NodeCommand,

@@ -6,11 +6,16 @@ use std::{
 };
 
 use futures_util::{StreamExt, TryStreamExt, stream};
-use gaffer_cli::{Context, Failure, Format, ending, escaped};
+use gaffer_cli::{
+    Context, Failure, Format, Output,
+    commands::failed,
+    ending, escaped,
+    lookup::{Finder, Want},
+};
 use gaffer_client::{Client, Error};
 use gaffer_core::{
     JobConfig, JobName,
-    api::{JobState, JobStatus, LastExit},
+    api::{JobState, JobStatus, LastExit, lookup::NodeInfo},
     stats::{JobStats, ProcessStats, ctime},
 };
 use serde::{Serialize, Serializer, ser::SerializeMap};
@@ -29,6 +34,9 @@ struct Block {
     /// In percent of the host's memory.
     mem: f64,
     processes: Vec<Process>,
+    /// Where the node is, if it was found.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    origin: Option<String>,
     /// The name without the application.
     #[serde(skip)]
     shown: String,
@@ -57,15 +65,57 @@ impl Serialize for Process {
 }
 
 pub(super) async fn run(app: &App, context: &mut Context<'_>) -> Result<(), Failure> {
-    let jobs = app.jobs(&context.client).await?;
-    let client = &context.client;
-    let blocks = stream::iter(jobs).map(|job| async move { Block::ask(client, app, &job).await });
-    let blocks: Vec<Option<Block>> = blocks.buffered(AT_ONCE).try_collect().await?;
-    let blocks: Vec<Block> = blocks.into_iter().flatten().collect();
+    let blocks = blocks(app, &context.client).await?;
     match context.output.format() {
         Format::Json => context.output.json(&blocks),
-        Format::Text => blocks.iter().try_for_each(|block| context.output.line(block.to_string().trim_end())),
+        Format::Text => print(&blocks, context.output),
     }
+}
+
+/// The same, of all nodes that have the application. What one of them fails with is told, and the others are shown.
+pub(super) async fn everywhere(app: &App, finder: &Finder<'_>, output: &mut Output) -> Result<(), Failure> {
+    let nodes = finder.nodes(Want::Session(app.name().clone()), output).await?;
+    let is_one = nodes.len() == 1;
+    let (mut all, mut failures) = (Vec::new(), Vec::new());
+    for node in nodes {
+        let found = match finder.client_of(&node, output) {
+            Ok(client) => blocks(app, &client).await,
+            Err(failure) => Err(failure),
+        };
+        match found {
+            Ok(blocks) => {
+                if output.format() == Format::Text {
+                    if !is_one {
+                        output.line(heading(&node))?;
+                    }
+                    print(&blocks, output)?;
+                }
+                all.extend(blocks.into_iter().map(|block| Block { origin: Some(node.origin.clone()), ..block }));
+            }
+            Err(failure) if is_one => return Err(failure),
+            Err(failure) => failures.push(failure),
+        }
+    }
+    if output.format() == Format::Json {
+        output.json(&all)?;
+    }
+    failed(output, &failures)
+}
+
+/// The line above the blocks of a node.
+fn heading(NodeInfo { name, origin, .. }: &NodeInfo) -> String {
+    format!("*** {} ({})", escaped(origin), escaped(name))
+}
+
+async fn blocks(app: &App, client: &Client) -> Result<Vec<Block>, Failure> {
+    let jobs = app.jobs(client).await?;
+    let blocks = stream::iter(jobs).map(|job| async move { Block::ask(client, app, &job).await });
+    let blocks: Vec<Option<Block>> = blocks.buffered(AT_ONCE).try_collect().await?;
+    Ok(blocks.into_iter().flatten().collect())
+}
+
+fn print(blocks: &[Block], output: &mut Output) -> Result<(), Failure> {
+    blocks.iter().try_for_each(|block| output.line(block.to_string().trim_end()))
 }
 
 impl Block {
@@ -87,7 +137,7 @@ impl Block {
             Process { stats, uptime: uptime.max(0.0) }
         });
         let (cmd, mem, processes) = (config.command().to_string(), stats.totals.mem, processes.collect());
-        Self { shown, status, cmd, mem, processes }
+        Self { shown, status, cmd, mem, processes, origin: None }
     }
 }
 
@@ -103,7 +153,7 @@ fn node_time(status: &JobStatus, processes: &[ProcessStats]) -> f64 {
 
 impl fmt::Display for Block {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { shown, status, cmd, mem, processes } = self;
+        let Self { shown, status, cmd, mem, processes, origin: _ } = self;
         writeln!(f, "=== {shown}: `{}`", escaped(cmd))?;
         let cause = status.cause.as_deref().map(escaped);
         if !processes.is_empty() {
@@ -194,6 +244,13 @@ mod tests {
         let block = json!(block("started", 1, &json!({})));
         assert_eq!((&block["name"], &block["cmd"]), (&json!("shop.web"), &json!("python -u 'a b.py'")));
         let process = json!({"pid": 1, "os_pid": 7, "uptime": 65.25, "cpu": 0.9, "mem": 0.1, "rss": null});
-        assert_eq!(block["processes"], json!([process]));
+        assert_eq!((&block["processes"], block.get("origin")), (&json!([process]), None));
+    }
+
+    #[test]
+    fn a_node_can_say_nothing_to_the_terminal() {
+        let [name, origin] = ["n\n", "http://a\u{1b}[2J"].map(str::to_owned);
+        let node = NodeInfo { name, origin, version: "0.1".to_owned() };
+        assert_eq!(heading(&node), "*** http://a\\u{1b}[2J (n\\n)");
     }
 }

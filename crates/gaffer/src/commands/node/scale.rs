@@ -11,10 +11,7 @@ pub(super) async fn run(
     context: &mut Context<'_>,
     words: &[String],
 ) -> Result<(), Failure> {
-    let (name, changes) = read(words)?;
-    let app = App::named(application, name)?;
-    let changes = changes.into_iter().map(|(word, scale)| Ok((app.job(word)?, scale)));
-    let changes = changes.collect::<Result<Vec<(JobName, Scale)>, Failure>>()?;
+    let (app, changes) = plan(application, words)?;
     let client = context.client.clone();
     let mut acts = Acts::of_one(context.output);
     for (job, scale) in changes {
@@ -28,6 +25,15 @@ pub(super) async fn run(
         })?;
     }
     acts.finish()
+}
+
+/// The application, and how the numbers of jobs change.
+pub(super) fn plan(application: &ApplicationArgs, words: &[String]) -> Result<(App, Vec<(JobName, Scale)>), Failure> {
+    let (name, changes) = read(words)?;
+    let app = App::named(application, name)?;
+    let changes = changes.into_iter().map(|(word, scale)| Ok((app.job(word)?, scale)));
+    let changes = changes.collect::<Result<_, Failure>>()?;
+    Ok((app, changes))
 }
 
 /// A job as it is named, and how its number changes.

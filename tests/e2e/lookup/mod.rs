@@ -1,0 +1,3 @@
+//! Lookup servers, who registers there, and who asks.
+
+mod cli;
