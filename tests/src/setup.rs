@@ -1,4 +1,4 @@
-//! How gafferd is started.
+//! How gafferd is started, or another of our daemons.
 
 use std::{
     env,
@@ -21,6 +21,7 @@ pub(crate) const MARK: &str = "GAFFER_TEST_ID";
 /// A folder, and how to start gafferd in it.
 #[derive(Debug)]
 pub struct Setup {
+    program: &'static str,
     dir: TempDir,
     id: String,
     args: Vec<OsString>,
@@ -28,6 +29,7 @@ pub struct Setup {
     cwd: Option<PathBuf>,
     preamble: Option<String>,
     bind: bool,
+    namespace: Option<String>,
 }
 
 /// What came of a start that was to fail, or of a program that just answers.
@@ -56,7 +58,13 @@ impl Setup {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_nanos();
         let id = format!("{}-{}-{now}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
         let dir = tempfile::Builder::new().prefix("gaffer-e2e-").tempdir().unwrap();
-        Self { dir, id, args: Vec::new(), env: Vec::new(), cwd: None, preamble: None, bind: true }
+        let (args, env) = (Vec::new(), Vec::new());
+        Self { program: "gafferd", dir, id, args, env, cwd: None, preamble: None, bind: true, namespace: None }
+    }
+
+    /// The same, for a `gaffer_lookupd`.
+    pub fn lookupd() -> Self {
+        Self { program: "gaffer_lookupd", ..Self::new() }
     }
 
     /// Writes `gaffer.ini` and has gafferd read it.
@@ -109,6 +117,13 @@ impl Setup {
     #[must_use]
     pub fn preamble(mut self, script: &str) -> Self {
         self.preamble = Some(script.to_owned());
+        self
+    }
+
+    /// Starts it in this network namespace, which takes root.
+    #[must_use]
+    pub fn in_namespace(mut self, name: &str) -> Self {
+        self.namespace = Some(name.to_owned());
         self
     }
 
@@ -168,10 +183,16 @@ impl Setup {
     }
 
     fn spawn(&self) -> Child {
-        let program = binary("gafferd");
-        let mut command = match &self.preamble {
-            None => Command::new(program),
-            Some(script) => {
+        let program = binary(self.program);
+        let mut command = match (&self.preamble, &self.namespace) {
+            (None, None) => Command::new(program),
+            (_, Some(namespace)) => {
+                // It becomes the program.
+                let mut ip = Command::new("ip");
+                ip.args(["netns", "exec", namespace]).arg(program);
+                ip
+            }
+            (Some(script), None) => {
                 let mut shell = Command::new("sh");
                 shell.arg("-c").arg(format!("{script}\nexec \"$0\" \"$@\"")).arg(program);
                 shell
