@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
     time::Duration,
 };
 
@@ -25,7 +25,7 @@ const MOST_WAITING: usize = 10_000;
 
 /// The registry, shared by all connections.
 pub(crate) struct Directory {
-    inner: Mutex<Inner>,
+    inner: RwLock<Inner>,
     /// Told under the lock, so that everybody sees one order.
     changes: Emitter<Utf8Bytes>,
     /// What nodes are told of it.
@@ -51,12 +51,17 @@ pub(crate) struct Connection {
 impl Directory {
     pub(crate) fn new(ping_interval: Duration) -> Arc<Self> {
         let changes = Emitter::new(MOST_WAITING);
-        Arc::new(Self { inner: Mutex::default(), changes, ping_interval })
+        Arc::new(Self { inner: RwLock::default(), changes, ping_interval })
     }
 
-    fn inner(&self) -> MutexGuard<'_, Inner> {
-        // Nothing that holds the lock panics, and each change is whole.
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    // Nothing that holds the lock panics, and each change is whole.
+
+    fn inner(&self) -> RwLockReadGuard<'_, Inner> {
+        self.inner.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn inner_mut(&self) -> RwLockWriteGuard<'_, Inner> {
+        self.inner.write().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Looks something up.
@@ -71,7 +76,7 @@ impl Directory {
 
     /// A connection has come.
     pub(crate) fn connect(&self) -> (ConnectionId, Connection) {
-        let mut inner = self.inner();
+        let mut inner = self.inner_mut();
         let id = ConnectionId(inner.next);
         inner.next += 1;
         let connection = Connection::default();
@@ -178,7 +183,7 @@ impl Directory {
     /// Changes the registry, and tells who watches.
     fn change<T>(&self, change: impl FnOnce(&mut Inner, &mut Vec<Change>) -> T) -> T {
         let mut changes = Vec::new();
-        let mut inner = self.inner();
+        let mut inner = self.inner_mut();
         let outcome = change(&mut inner, &mut changes);
         if self.changes.has_subscriber(&[]) {
             for change in &changes {

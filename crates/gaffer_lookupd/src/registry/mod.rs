@@ -25,14 +25,17 @@ use self::{
     node::{Node, Unconfirmed},
 };
 
-/// Most bytes of a name, an origin or a version.
-pub const MAX_NAME: usize = 1024;
+/// Most bytes of a name, an origin or a version: a job's full name has 511 at most.
+pub const MAX_NAME: usize = 512;
 
 /// Most jobs of one node.
 pub const MAX_JOBS: usize = 100_000;
 
 /// Most processes of one node.
 pub const MAX_PROCESSES: usize = 1_000_000;
+
+/// Most bytes of the names of all jobs of all nodes, and of their pids, each node's counted by itself. In memory it is a few times as much.
+pub const MAX_SIZE: usize = 256 * 1024 * 1024;
 
 /// A connection of a node, as whoever holds it numbers it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -68,8 +71,10 @@ pub enum Refusal {
     #[error("job `{0}` is not registered by this node")]
     UnknownJob(String),
     /// It has too much.
-    #[error("a node may have at most {most} {what}")]
+    #[error("{whose} may have at most {most} {what}")]
     TooMany {
+        /// Who.
+        whose: &'static str,
         /// Of what.
         what: &'static str,
         /// How many it may have.
@@ -102,6 +107,8 @@ pub struct Registry {
     /// The jobs of each session. No session is without a job.
     sessions: BTreeMap<Arc<str>, BTreeSet<Arc<str>>>,
     next_key: u64,
+    /// As [`MAX_SIZE`] counts.
+    size: usize,
 }
 
 impl Registry {
@@ -171,14 +178,15 @@ impl Registry {
             return Err(Refusal::JobTaken(job.to_owned()));
         }
         if node.jobs.len() >= MAX_JOBS {
-            return Err(Refusal::TooMany { what: "jobs", most: MAX_JOBS });
+            return Err(Refusal::TooMany { whose: "a node", what: "jobs", most: MAX_JOBS });
         }
+        self.size = enlarged(self.size, job.len())?;
         // The name is kept once, whoever has it.
         let name = match self.jobs.get_key_value(job) {
             Some((name, _)) => Arc::clone(name),
             None => Arc::from(job),
         };
-        node.jobs.insert(Arc::clone(&name), Vec::new());
+        node.add_job(Arc::clone(&name));
         changes.push(Change::AddJob { node: NodeInfo::clone(&node.info), job_name: job.to_owned() });
         let session = session_of(job);
         match self.sessions.get_mut(session) {
@@ -219,15 +227,17 @@ impl Registry {
         pid: ProcessId,
         changes: &mut Vec<Change>,
     ) -> Result<(), Refusal> {
-        let node = self.node(connection)?;
+        let key = self.key(connection)?;
+        let node = self.nodes.get_mut(&key).ok_or(Refusal::NotIdentified)?;
         let Some(pids) = node.jobs.get_mut(job) else { return Err(Refusal::UnknownJob(job.to_owned())) };
         if let Some(unconfirmed) = &mut node.unconfirmed {
             unconfirmed.confirm(job, pid);
         }
         if let Err(place) = pids.binary_search(&pid) {
             if node.processes >= MAX_PROCESSES {
-                return Err(Refusal::TooMany { what: "processes", most: MAX_PROCESSES });
+                return Err(Refusal::TooMany { whose: "a node", what: "processes", most: MAX_PROCESSES });
             }
+            self.size = enlarged(self.size, size_of::<ProcessId>())?;
             pids.insert(place, pid);
             node.processes += 1;
             changes.push(Change::AddProcess { node: NodeInfo::clone(&node.info), job_name: job.to_owned(), pid });
@@ -250,7 +260,10 @@ impl Registry {
         if !node.jobs.contains_key(job) {
             return Err(Refusal::UnknownJob(job.to_owned()));
         }
+        let had = node.size();
         node.remove_process(job, pid, changes);
+        let has = node.size();
+        self.size -= had - has;
         Ok(())
     }
 
@@ -262,11 +275,13 @@ impl Registry {
         let key = self.key(connection)?;
         let node = self.nodes.get_mut(&key).ok_or(Refusal::NotIdentified)?;
         let Some(Unconfirmed { jobs, pids }) = node.unconfirmed.take() else { return Ok(()) };
+        let had = node.size();
         for (job, pids) in pids {
             if !jobs.contains(&job) {
                 pids.into_iter().for_each(|pid| node.remove_process(&job, pid, changes));
             }
         }
+        self.size -= had - node.size();
         for job in jobs {
             self.remove_job(key, &job, changes);
         }
@@ -277,6 +292,7 @@ impl Registry {
     pub fn disconnect(&mut self, connection: ConnectionId, changes: &mut Vec<Change>) -> Option<Arc<NodeInfo>> {
         let key = self.connections.remove(&connection)?;
         let node = self.nodes.remove(&key)?;
+        self.size -= node.size();
         self.identities.remove(&(Arc::from(node.info.name.as_str()), Arc::from(node.info.origin.as_str())));
         for job in node.jobs.keys() {
             self.forget_holder(key, job);
@@ -301,7 +317,9 @@ impl Registry {
 
     fn remove_job(&mut self, key: NodeKey, job: &str, changes: &mut Vec<Change>) {
         let Some(node) = self.nodes.get_mut(&key) else { return };
+        let had = node.size();
         if node.remove_job(job, changes) {
+            self.size -= had - node.size();
             self.forget_holder(key, job);
         }
     }
@@ -322,6 +340,13 @@ impl Registry {
             }
         }
     }
+}
+
+/// The size with so much more.
+fn enlarged(size: usize, more: usize) -> Result<usize, Refusal> {
+    let all = size + more;
+    let too_large = Refusal::TooMany { whose: "all nodes together", what: "bytes of names", most: MAX_SIZE };
+    if all > MAX_SIZE { Err(too_large) } else { Ok(all) }
 }
 
 #[cfg(test)]

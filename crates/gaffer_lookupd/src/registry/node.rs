@@ -21,6 +21,8 @@ pub(super) struct Node {
     pub(super) jobs: HashMap<Arc<str>, Vec<ProcessId>>,
     /// How many there are of all jobs.
     pub(super) processes: usize,
+    /// Bytes of the names of its jobs.
+    names: usize,
     /// After it came back, until it has registered all.
     pub(super) unconfirmed: Option<Unconfirmed>,
 }
@@ -48,13 +50,24 @@ impl Unconfirmed {
 
 impl Node {
     pub(super) fn new(connection: ConnectionId, info: Arc<NodeInfo>, incarnation: Option<String>) -> Self {
-        Self { connection, info, incarnation, jobs: HashMap::new(), processes: 0, unconfirmed: None }
+        Self { connection, info, incarnation, jobs: HashMap::new(), processes: 0, names: 0, unconfirmed: None }
+    }
+
+    /// Bytes of its jobs' names, and of pids.
+    pub(super) fn size(&self) -> usize {
+        self.names + self.processes * size_of::<ProcessId>()
+    }
+
+    pub(super) fn add_job(&mut self, job: Arc<str>) {
+        self.names += job.len();
+        self.jobs.insert(job, Vec::new());
     }
 
     /// Whether it had it.
     pub(super) fn remove_job(&mut self, job: &str, changes: &mut Vec<Change>) -> bool {
         let Some(pids) = self.jobs.remove(job) else { return false };
         self.processes -= pids.len();
+        self.names -= job.len();
         if let Some(unconfirmed) = &mut self.unconfirmed {
             unconfirmed.jobs.remove(job);
             unconfirmed.pids.remove(job);

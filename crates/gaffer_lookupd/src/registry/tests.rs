@@ -170,6 +170,19 @@ fn what_cannot_be_a_name_is_refused() {
     assert!(matches!(registry.job(ONE, &"x".repeat(MAX_NAME + 1)), Err(Refusal::Invalid(_))));
 }
 
+#[test]
+fn what_all_nodes_have_together_is_bounded() {
+    let mut registry = Quiet::default();
+    registry.identify(ONE, &info("a", "http://a"), None).unwrap();
+    registry.0.size = MAX_SIZE - 10;
+    assert!(matches!(registry.job(ONE, "s.x1234567"), Ok(())));
+    let full = registry.job(ONE, "s.y").unwrap_err();
+    assert_eq!(full.to_string(), "all nodes together may have at most 268435456 bytes of names");
+    assert!(registry.process(ONE, "s.x1234567", 1).is_err());
+    registry.0.unregister_job(ONE, "s.x1234567", &mut registry.1).unwrap();
+    assert!(registry.job(ONE, "s.y").is_ok());
+}
+
 /// What a connection says, of few names, so that they meet.
 #[derive(Clone, Debug)]
 enum Said {
@@ -367,12 +380,15 @@ proptest! {
             changes.into_iter().for_each(|change| watcher.hear(change));
             let seen = listed(&registry);
             prop_assert_eq!(&seen, &model.seen(), "after {:?} of {}", said, connection);
+            let counted: usize = registry.nodes.values().map(Node::size).sum();
+            prop_assert_eq!(registry.size, counted);
             prop_assert_eq!(&seen, &(watcher.nodes.clone(), watcher.seen.clone()));
         }
         for connection in 0..5 {
             registry.disconnect(ConnectionId(connection), &mut Vec::new());
         }
-        let Registry { nodes, connections, identities, jobs, sessions, .. } = registry;
+        let Registry { nodes, connections, identities, jobs, sessions, size, .. } = registry;
+        prop_assert_eq!(size, 0);
         prop_assert!(nodes.is_empty() && connections.is_empty() && identities.is_empty());
         prop_assert!(jobs.is_empty() && sessions.is_empty(), "nothing is left of who is gone");
     }

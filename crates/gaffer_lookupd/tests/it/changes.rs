@@ -68,7 +68,7 @@ async fn who_is_too_slow_is_told_what_it_lost_and_costs_no_more() {
     node.identify("a", None).await;
     // More than sockets and queues hold, while nobody reads.
     const ROUNDS: u64 = 30_000;
-    let job = "s.".to_owned() + &"x".repeat(900);
+    let job = "s.".to_owned() + &"x".repeat(500);
     let (mut said, mut heard) = (0, 0);
     node.tell("REGISTER_JOB", json!({"job_name": job})).await;
     while heard < ROUNDS {
