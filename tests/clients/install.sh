@@ -6,7 +6,8 @@
 #   modern   websockets and schemathesis (CPython 3.11 or newer)
 #   js       sockjs-client and playwright, as js/package.json has them (Node 20 or newer, with npm)
 #
-# and Chromium, if it is not on the PATH and this is run by root of a system with apt: Debian's package.
+# and, as Debian's packages, if they are not on the PATH and this is run by root of a system with apt: Chromium, and `ip`, by which
+# tests make hosts with cables between them.
 #
 # Usage: tests/clients/install.sh <folder>
 #
@@ -133,24 +134,28 @@ is_node() {
         bounded npm --version >/dev/null 2>&1
 }
 
-install_chromium() {
-    local log=$folder/chromium.log
+# install_package <program> <what answers if it is there> <packages...>
+install_package() {
+    local program=$1 probe=$2 log=$folder/$1.log
+    shift 2
     # One whose installation was cut off is on the PATH, too.
-    if bounded chromium --version >/dev/null 2>&1; then
+    if bounded "$program" "$probe" >/dev/null 2>&1; then
         return
     fi
     if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
-        missing "chromium: it is not on the PATH"
+        missing "$program: it is not on the PATH"
     elif (
         export DEBIAN_FRONTEND=noninteractive
         # Without a bound of its own: what is cut off half installed is worse than what takes long.
-        bounded apt-get update && apt-get install --yes --no-install-recommends chromium fonts-dejavu-core </dev/null
+        bounded apt-get update && apt-get install --yes --no-install-recommends "$@" </dev/null
     ) >"$log" 2>&1; then
-        echo "installed: chromium (Debian's package)"
+        echo "installed: $program (Debian's package)"
     else
-        missing "chromium: its package does not install; see $log"
+        missing "$program: its package does not install; see $log"
     fi
 }
+
+install_package ip -V iproute2
 
 # shellcheck disable=SC2086
 if old_python=$(find_python $OLD_VERSIONS); then
@@ -172,7 +177,7 @@ fi
 if is_node; then
     # The exact versions of all packages stand in there.
     install js "$(cd "$here/js" && cat package.json package-lock.json | sha256sum)" fill_js
-    install_chromium
+    install_package chromium --version chromium fonts-dejavu-core
 else
     missing "js: there is no Node 20 or newer, with npm"
 fi
