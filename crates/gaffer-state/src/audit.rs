@@ -1,7 +1,8 @@
 //! Lines of the log about changes of rights: who changed what, and from where. Nothing secret is in them.
 
-use std::sync::Arc;
+use std::{collections::HashSet, sync::Arc};
 
+use gaffer_core::access::KeyId;
 use tracing::info;
 
 use crate::{Change, Key, KeyRecord, UserRecord, register::Register};
@@ -33,10 +34,7 @@ pub(crate) enum Cause {
 impl Cause {
     fn caller(&self) -> String {
         match self {
-            Self::Author(Author { key, .. }) => match key.user() {
-                Some(user) => format!("{user} (key {})", key.id()),
-                None => format!("key {}", key.id()),
-            },
+            Self::Author(Author { key, .. }) => key.holder(),
             Self::LogIn(_) => "a log-in".to_owned(),
             Self::Owner => "the owner of the state file".to_owned(),
             Self::Upkeep => "upkeep".to_owned(),
@@ -112,14 +110,17 @@ fn differences(old: &UserRecord, new: &UserRecord) -> Vec<String> {
 /// What another program has done, as changes.
 pub(crate) fn differences_of(before: &Register, now: &crate::Records) -> Vec<Change> {
     let mut changes = Vec::new();
+    // There may be many, and everybody waits meanwhile.
+    let keys: HashSet<&KeyId> = now.keys.iter().map(|key| &key.id).collect();
+    let users: HashSet<&str> = now.users.iter().map(|user| user.name.as_str()).collect();
     for key in before.keys() {
-        if !now.keys.iter().any(|known| known.id == *key.id()) {
+        if !keys.contains(key.id()) {
             changes.push(Change::DeleteKey(key.id().clone()));
         }
     }
     changes.extend(now.keys.iter().filter(|key| before.key(&key.id).is_none()).cloned().map(Change::PutKey));
     for user in before.users() {
-        if !now.users.iter().any(|known| known.name == user.name) {
+        if !users.contains(user.name.as_str()) {
             changes.push(Change::DeleteUser(user.name.clone()));
         }
     }

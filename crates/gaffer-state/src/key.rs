@@ -41,6 +41,14 @@ impl Key {
         self.record.user.as_deref()
     }
 
+    /// Who has it, for people: the user, and its id.
+    pub fn holder(&self) -> String {
+        match self.user() {
+            Some(user) => format!("{user} (key {})", self.id()),
+            None => format!("key {}", self.id()),
+        }
+    }
+
     /// Who acts: the key itself; or, if it came of a log-in, the key whose rights the user has.
     pub fn identity(&self) -> &KeyId {
         let of_user = self.record.user.as_ref().and(self.record.parent.as_ref());

@@ -36,7 +36,7 @@ impl Register {
         for record in records.keys {
             match self.keys.get(&record.id) {
                 Some(key) => self.link(&Arc::clone(key)),
-                None => drop(self.add(record, clock)),
+                None => self.add(record, clock),
             }
         }
     }
@@ -48,11 +48,10 @@ impl Register {
     }
 
     /// Adds a key.
-    pub(crate) fn add(&mut self, record: KeyRecord, clock: &Clock) -> Arc<Key> {
+    pub(crate) fn add(&mut self, record: KeyRecord, clock: &Clock) {
         let key = Arc::new(Key::new(record, clock.clone()));
         self.link(&key);
-        self.keys.insert(key.id().clone(), Arc::clone(&key));
-        key
+        self.keys.insert(key.id().clone(), key);
     }
 
     /// The key that a text is; `None` if it is none. How long that takes tells at most whether there is a key of this id.
@@ -67,9 +66,7 @@ impl Register {
 
     /// All keys, in the order of their making.
     pub(crate) fn keys(&self) -> Vec<&Arc<Key>> {
-        let mut keys: Vec<&Arc<Key>> = self.keys.values().collect();
-        keys.sort_by_key(|key| (key.record().created, key.id()));
-        keys
+        in_order(self.keys.values())
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -97,8 +94,8 @@ impl Register {
 
     /// The keys that a user got by logging in, the oldest first.
     pub(crate) fn sessions_of(&self, user: &str) -> Vec<KeyId> {
-        let sessions = self.keys().into_iter().filter(|key| key.user() == Some(user));
-        sessions.map(|key| key.id().clone()).collect()
+        let sessions = in_order(self.keys.values().filter(|key| key.user() == Some(user)));
+        sessions.into_iter().map(|key| key.id().clone()).collect()
     }
 
     /// The sessions that must go for one more to be there.
@@ -133,7 +130,7 @@ impl Register {
     pub(crate) fn apply(&mut self, changes: Vec<Change>, clock: &Clock) {
         for change in changes {
             match change {
-                Change::PutKey(record) => drop(self.add(record, clock)),
+                Change::PutKey(record) => self.add(record, clock),
                 Change::DeleteKey(id) => self.remove(&id),
                 Change::PutUser(user) => drop(self.users.insert(user.name.clone(), Arc::new(user))),
                 Change::DeleteUser(name) => drop(self.users.remove(&name)),
@@ -155,4 +152,11 @@ impl Register {
         let is_orphan = |key: &&Arc<Key>| key.record().parent.as_ref().is_some_and(|id| !self.keys.contains_key(id));
         self.keys.values().filter(is_orphan).map(|key| key.id().clone()).collect()
     }
+}
+
+/// In the order of their making.
+fn in_order<'a>(keys: impl Iterator<Item = &'a Arc<Key>>) -> Vec<&'a Arc<Key>> {
+    let mut keys: Vec<&Arc<Key>> = keys.collect();
+    keys.sort_by_key(|key| (key.record().created, key.id()));
+    keys
 }

@@ -5,7 +5,7 @@ use axum::{
     http::{Method, Uri},
 };
 use gaffer_core::access::KeyId;
-use gaffer_state::{AUDIT_TARGET as TARGET, Key};
+use gaffer_state::AUDIT_TARGET as TARGET;
 use tracing::warn;
 
 use super::{Caller, Visitor, basic};
@@ -58,17 +58,9 @@ impl Entry {
 fn name(visitor: &Visitor) -> String {
     match visitor {
         Visitor::Known(Caller::Everybody) => "everybody".to_owned(),
-        Visitor::Known(Caller::Key(key)) => name_of(key),
+        Visitor::Known(Caller::Key(key)) => key.holder(),
         Visitor::Nobody => "nobody".to_owned(),
         Visitor::Refused(_) => "a bad key".to_owned(),
-    }
-}
-
-/// A key by its id, and its user.
-fn name_of(key: &Key) -> String {
-    match key.user() {
-        Some(user) => format!("{user} (key {})", key.id()),
-        None => format!("key {}", key.id()),
     }
 }
 
