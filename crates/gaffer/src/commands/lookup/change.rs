@@ -20,8 +20,6 @@ async fn print(mut watch: impl Stream<Item = Told> + Unpin, output: &mut Output)
             Told::Change(change) => tell(&change, output)?,
             Told::Lost(silent) => output.say(format_args!("{silent}; trying again")),
             Told::Back(server) => output.say(format_args!("connected to gaffer_lookupd at {server} again")),
-            // What else there may be some day is no change.
-            _ => {}
         }
     }
     Ok(())
