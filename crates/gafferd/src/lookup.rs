@@ -1,6 +1,6 @@
 //! Telling lookup servers of this node.
 
-use std::net::SocketAddr;
+use std::{collections::HashSet, net::SocketAddr};
 
 use anyhow::Context;
 use gaffer_client::{
@@ -35,7 +35,7 @@ pub(crate) struct Lookup {
 /// # Errors
 /// An address that does not read; options that go with nothing.
 pub(crate) fn of(args: &Args, config: &NodeConfig) -> Result<Option<Lookup>, Mistakes> {
-    let servers = if args.lookupd_address.is_empty() {
+    let mut servers = if args.lookupd_address.is_empty() {
         let mut mistakes = Vec::new();
         let mut servers = Vec::new();
         for (address, place) in &config.settings.lookupd_addresses {
@@ -48,6 +48,9 @@ pub(crate) fn of(args: &Args, config: &NodeConfig) -> Result<Option<Lookup>, Mis
     } else {
         args.lookupd_address.clone()
     };
+    // Two connections of one node with one server would take each other's place, again and again.
+    let mut seen = HashSet::new();
+    servers.retain(|server| seen.insert(server.clone()));
     let of_client = [("--client-certfile", &args.client_certfile), ("--client-cacert", &args.client_cacert)];
     if let Some((option, _)) = of_client.into_iter().find(|(_, file)| file.is_some())
         && !servers.iter().any(Endpoint::is_tls)
@@ -157,6 +160,8 @@ mod tests {
             servers(&["--lookupd-address", "http://c", "--lookupd-address", "unix:/d"]),
             ["http://c:80", "unix:/d"]
         );
+        let twice = ["--lookupd-address", "http://c:1", "--lookupd-address", "http://C:1/"];
+        assert_eq!(servers(&twice), ["http://c:1"]);
         assert_eq!(lookup(&[], ""), Ok(None));
     }
 
