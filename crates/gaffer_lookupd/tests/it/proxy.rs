@@ -46,7 +46,7 @@ impl Proxy {
                 let Ok(far) = TcpStream::connect(server).await else { continue };
                 // A handshake takes some 300 bytes, and then there is not much to say at once.
                 let left = still_cuts.load(Ordering::Relaxed).then(|| dice.below(1500));
-                tokio::spawn(carry(near, far, left, Arc::clone(&still_cuts)));
+                tokio::spawn(carry(near, far, left.unwrap_or(u64::MAX)));
             }
         });
         Self { address, cuts, task }
@@ -65,8 +65,7 @@ impl Drop for Proxy {
 }
 
 /// Carries what both say, until one ends, or so many bytes are carried.
-async fn carry(mut near: TcpStream, mut far: TcpStream, left: Option<u64>, cuts: Arc<AtomicBool>) {
-    let mut left = left.unwrap_or(u64::MAX);
+async fn carry(mut near: TcpStream, mut far: TcpStream, mut left: u64) {
     let (mut from_near, mut from_far) = ([0; 512], [0; 512]);
     loop {
         let (read, is_near) = tokio::select! {
@@ -81,11 +80,8 @@ async fn carry(mut near: TcpStream, mut far: TcpStream, left: Option<u64>, cuts:
             near.write_all(&from_far[..carried]).await
         };
         left -= carried as u64;
-        if written.is_err() || (left == 0 && cuts.load(Ordering::Relaxed)) {
+        if written.is_err() || left == 0 {
             return;
-        }
-        if left == 0 {
-            return; // It was to be cut, and what was on its way is lost already.
         }
     }
 }
