@@ -1,6 +1,6 @@
 //! Nodes that come, go and flap, whose connections are cut at any byte, beside others that say what is stale and what was said before.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::atomic::Ordering};
 
 use gaffer_client::lookup::Told;
 use gaffer_core::{api::lookup::Change, supervisor::Scale};
@@ -91,6 +91,11 @@ async fn whatever_is_cut_the_registry_ends_up_with_what_nodes_have() {
             Some(node) => happen(node, &mut dice).await,
             None if which == 4 => happen(&steady, &mut dice).await,
             None => nonsense(&lookupd, &mut dice).await,
+        }
+        if step % 10 == 9 {
+            let cut = || proxies.iter().map(|proxy| proxy.cut.load(Ordering::Relaxed)).sum::<usize>();
+            let before = cut();
+            until("another connection was cut", async || if cut() > before { Ok(()) } else { Err(before) }).await;
         }
         if step % 50 == 49 {
             // A node ends, and another run of it comes.

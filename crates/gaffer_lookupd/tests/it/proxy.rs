@@ -4,7 +4,7 @@ use std::{
     net::SocketAddr,
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
 };
 
@@ -18,6 +18,8 @@ use tokio::{
 pub(crate) struct Proxy {
     pub(crate) address: SocketAddr,
     cuts: Arc<AtomicBool>,
+    /// How many connections were cut.
+    pub(crate) cut: Arc<AtomicUsize>,
     task: JoinHandle<()>,
 }
 
@@ -41,15 +43,22 @@ impl Proxy {
         let address = listener.local_addr().unwrap();
         let cuts = Arc::new(AtomicBool::new(true));
         let still_cuts = Arc::clone(&cuts);
+        let cut = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&cut);
         let task = tokio::spawn(async move {
             while let Ok((near, _)) = listener.accept().await {
                 let Ok(far) = TcpStream::connect(server).await else { continue };
                 // A handshake takes some 300 bytes, and then there is not much to say at once.
                 let left = still_cuts.load(Ordering::Relaxed).then(|| dice.below(1500));
-                tokio::spawn(carry(near, far, left.unwrap_or(u64::MAX)));
+                let counted = Arc::clone(&counted);
+                tokio::spawn(async move {
+                    if carry(near, far, left.unwrap_or(u64::MAX)).await {
+                        counted.fetch_add(1, Ordering::Relaxed);
+                    }
+                });
             }
         });
-        Self { address, cuts, task }
+        Self { address, cuts, cut, task }
     }
 
     /// From now on connections last; those that are to be cut still are.
@@ -64,15 +73,15 @@ impl Drop for Proxy {
     }
 }
 
-/// Carries what both say, until one ends, or so many bytes are carried.
-async fn carry(mut near: TcpStream, mut far: TcpStream, mut left: u64) {
+/// Carries what both say, until one ends, or so many bytes are carried: whether it was that.
+async fn carry(mut near: TcpStream, mut far: TcpStream, mut left: u64) -> bool {
     let (mut from_near, mut from_far) = ([0; 512], [0; 512]);
     loop {
         let (read, is_near) = tokio::select! {
             read = near.read(&mut from_near) => (read, true),
             read = far.read(&mut from_far) => (read, false),
         };
-        let Ok(read @ 1..) = read else { return };
+        let Ok(read @ 1..) = read else { return false };
         let carried = read.min(usize::try_from(left).unwrap_or(usize::MAX));
         let written = if is_near {
             far.write_all(&from_near[..carried]).await
@@ -81,7 +90,7 @@ async fn carry(mut near: TcpStream, mut far: TcpStream, mut left: u64) {
         };
         left -= carried as u64;
         if written.is_err() || left == 0 {
-            return;
+            return left == 0;
         }
     }
 }
