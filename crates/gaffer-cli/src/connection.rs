@@ -152,8 +152,8 @@ impl ConnectionArgs {
         Ok((Lookup::new(servers), connections.iter().any(|connection| connection.endpoint.is_tls())))
     }
 
-    /// A client of a node that was found: with the key that an option gives or the user file has for it. That of the environment is for
-    /// nodes that the user has named: whoever registers at a lookup server could collect it.
+    /// A client of a node that was found: with the key that the user file has for it. Others are for nodes that the user has named: whoever
+    /// registers at a lookup server could collect them.
     ///
     /// Blocks while it reads the files.
     ///
@@ -215,7 +215,8 @@ impl ConnectionArgs {
         if !has_tls_server {
             self.refuse_unused_tls(&[endpoint])?;
         }
-        self.resolve_word(Some(&endpoint.to_string()), file, str::parse)
+        let found = self.resolve_word(Some(&endpoint.to_string()), file, str::parse)?;
+        Ok(Connection { given: None, ..found })
     }
 
     fn resolve_word(&self, word: Option<&str>, file: &UserFile, read: Reader) -> Result<Connection, Failure> {
@@ -467,15 +468,16 @@ mod tests {
     }
 
     #[test]
-    fn a_node_that_was_found_gets_the_key_of_its_section_or_that_of_the_option() {
+    fn a_node_that_was_found_gets_the_key_of_its_section_and_no_other() {
         let file = UserFile::parse("/home/me/gaffer.ini", FILE).unwrap();
         let keys = |args: &ConnectionArgs, url: &str| {
             let found = args.resolve_found(&url.parse().unwrap(), false, &file).unwrap();
             found.account(None).key().map(str::to_owned)
         };
-        let (none, mine) = (ConnectionArgs::default(), Some("mine".to_owned()));
-        assert_eq!(keys(&none, "https://shop.example").as_deref(), Some("secret"));
-        assert_eq!(keys(&none, "https://elsewhere"), None);
-        assert_eq!(keys(&ConnectionArgs { api_key: mine, ..none }, "https://elsewhere").as_deref(), Some("mine"));
+        for api_key in [None, Some("mine".to_owned())] {
+            let args = ConnectionArgs { api_key, ..ConnectionArgs::default() };
+            assert_eq!(keys(&args, "https://shop.example").as_deref(), Some("secret"));
+            assert_eq!(keys(&args, "https://elsewhere"), None);
+        }
     }
 }

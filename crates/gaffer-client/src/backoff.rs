@@ -25,9 +25,9 @@ impl Backoff {
     /// The longest pause. A connection that outlives it was a good one.
     pub(crate) const MOST: Duration = Duration::from_secs(5);
 
-    /// Never longer than this.
+    /// Never longer than this, if it is less than [`MOST`](Self::MOST).
     pub(crate) fn at_most(&mut self, most: Duration) {
-        self.most = most;
+        self.most = most.min(Self::MOST);
     }
 
     /// A connection is lost that held so long. After a good one the next pause is short.
@@ -85,6 +85,8 @@ mod tests {
         assert_eq!(backoff.pause(0.0).as_millis(), 100);
         backoff.at_most(Duration::from_millis(50));
         assert_eq!(pauses(&mut backoff, 0.0)[..2], [50, 50]);
+        backoff.at_most(Duration::from_secs(3600));
+        assert_eq!(pauses(&mut backoff, 0.0)[7], 5000);
     }
 
     #[test]

@@ -20,6 +20,7 @@ pub struct ClientBuilder {
     api_key: Option<String>,
     connect_timeout: Duration,
     answer_timeout: Duration,
+    direct: bool,
 }
 
 impl ClientBuilder {
@@ -30,6 +31,7 @@ impl ClientBuilder {
             api_key: None,
             connect_timeout: Duration::from_secs(10),
             answer_timeout: Duration::from_secs(60),
+            direct: false,
         }
     }
 
@@ -60,6 +62,18 @@ impl ClientBuilder {
     pub fn answer_timeout(mut self, patience: Duration) -> Self {
         self.answer_timeout = patience;
         self
+    }
+
+    /// Whether to connect without the proxies that the environment names. Default: no.
+    #[must_use]
+    pub fn direct(mut self, direct: bool) -> Self {
+        self.direct = direct;
+        self
+    }
+
+    /// The address.
+    pub fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
     }
 
     /// Makes the client. It connects at its first call.
@@ -97,7 +111,7 @@ impl ClientBuilder {
         if let Some(path) = self.endpoint.unix_path() {
             http = http.unix_socket(path);
         }
-        if self.endpoint.is_local() {
+        if self.direct || self.endpoint.is_local() {
             // What a proxy takes for itself is another machine.
             http = http.no_proxy();
         }
@@ -116,13 +130,14 @@ impl ClientBuilder {
 impl fmt::Debug for ClientBuilder {
     /// Without the key, which is nobody's business.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { endpoint, tls, api_key, connect_timeout, answer_timeout } = self;
+        let Self { endpoint, tls, api_key, connect_timeout, answer_timeout, direct } = self;
         f.debug_struct("ClientBuilder")
             .field("endpoint", endpoint)
             .field("tls", tls)
             .field("api_key", &api_key.as_ref().map(|_| "…"))
             .field("connect_timeout", connect_timeout)
             .field("answer_timeout", answer_timeout)
+            .field("direct", direct)
             .finish()
     }
 }

@@ -93,13 +93,19 @@ impl Endpoint {
         }
     }
 
-    /// Whether it can be on no other machine.
-    pub(crate) fn is_local(&self) -> bool {
+    /// Whether it can be on no other machine: a unix socket, or an address that means this one.
+    pub fn is_local(&self) -> bool {
         match &self.0 {
             // As the parser writes it, in which an address has but one form.
             Kind::Tcp { .. } => Url::parse(&self.base()).is_ok_and(|url| url.host_str().is_some_and(is_here)),
             Kind::Unix(_) => true,
         }
+    }
+
+    /// Whether it may be called because a lookup server says so: it is no file; and an address that means this machine, whichever that is,
+    /// was meant by a server on this machine.
+    pub(crate) fn is_for(&self, servers_are_here: bool) -> bool {
+        self.unix_path().is_none() && (servers_are_here || !self.is_local())
     }
 
     /// The URL that paths are appended to. Of a unix socket it says nothing about where that is.

@@ -10,6 +10,7 @@
 )]
 
 mod background;
+mod host;
 
 use std::{
     fs, io,
@@ -22,7 +23,10 @@ use nix::{
     sys::resource::{Resource, getrlimit, setrlimit},
 };
 
-pub use self::background::{Background, Readiness, go_into_background};
+pub use self::{
+    background::{Background, Readiness, go_into_background},
+    host::host_name,
+};
 use crate::names::Signal;
 
 /// A limit as the kernel keeps it: what counts, and how far it may be raised.

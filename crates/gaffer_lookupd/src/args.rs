@@ -41,7 +41,7 @@ pub(crate) struct Args {
     #[arg(short)]
     pub(crate) verbose: bool,
 
-    /// Go into the background, once it listens
+    /// Go into the background, once it listens; the log goes on if stderr is a file
     #[arg(long)]
     pub(crate) daemon: bool,
 

@@ -6,16 +6,19 @@ use std::{
     time::Duration,
 };
 
+use bytes::Bytes;
 use gaffer_core::{
-    api::lookup::{Change, NodeInfo, NodeReply, NodeRequest},
+    api::lookup::{NodeInfo, NodeReply, NodeRequest},
     events::{Emitter, Subscription},
 };
 use gaffer_http::ws::{Pulse, Utf8Bytes};
+use serde::Serialize;
 use serde_json::Value;
+use tokio::task::spawn_blocking;
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, info, warn};
+use tracing::{Level, debug, info, warn};
 
-use crate::registry::{Arrival, ConnectionId, Refusal, Registry};
+use crate::registry::{Arrival, Changes, ConnectionId, Refusal, Registry};
 
 /// How long the connection of a node may take to show that it is there, when another says that it is this node.
 const PROOF: Duration = Duration::from_secs(1);
@@ -30,7 +33,12 @@ pub(crate) struct Directory {
     changes: Emitter<Utf8Bytes>,
     /// What nodes are told of it.
     ping_interval: Duration,
+    jobs: Written,
+    sessions: Written,
 }
+
+/// A long list as it was written last, and of which version. It is written once for all who ask, and by one at a time.
+type Written = tokio::sync::Mutex<(u64, Bytes)>;
 
 #[derive(Default)]
 struct Inner {
@@ -51,7 +59,8 @@ pub(crate) struct Connection {
 impl Directory {
     pub(crate) fn new(ping_interval: Duration) -> Arc<Self> {
         let changes = Emitter::new(MOST_WAITING);
-        Arc::new(Self { inner: RwLock::default(), changes, ping_interval })
+        let [jobs, sessions] = [Written::default(), Written::default()];
+        Arc::new(Self { inner: RwLock::default(), changes, ping_interval, jobs, sessions })
     }
 
     // Nothing that holds the lock panics, and each change is whole.
@@ -67,6 +76,37 @@ impl Directory {
     /// Looks something up.
     pub(crate) fn look<T>(&self, look: impl FnOnce(&Registry) -> T) -> T {
         look(&self.inner().registry)
+    }
+
+    /// All jobs, as JSON.
+    pub(crate) async fn jobs(self: &Arc<Self>) -> Bytes {
+        self.written(&self.jobs, |registry| registry.jobs()).await
+    }
+
+    /// All sessions, as JSON.
+    pub(crate) async fn sessions(self: &Arc<Self>) -> Bytes {
+        self.written(&self.sessions, |registry| registry.sessions(None)).await
+    }
+
+    async fn written<T: Serialize + Send + 'static>(
+        self: &Arc<Self>,
+        written: &Written,
+        list: fn(&Registry) -> T,
+    ) -> Bytes {
+        let wanted = self.look(Registry::version);
+        let mut written = written.lock().await;
+        if written.0 < wanted || written.1.is_empty() {
+            let directory = Arc::clone(self);
+            // It may take a while, which others need not wait for.
+            let writing = spawn_blocking(move || {
+                let (version, listed) = directory.look(|registry| (registry.version(), list(registry)));
+                // Serialising texts and numbers does not fail.
+                (version, Bytes::from(serde_json::to_vec(&listed).unwrap_or_default()))
+            });
+            // It neither panics nor is it cancelled.
+            *written = writing.await.unwrap_or_default();
+        }
+        written.1.clone()
     }
 
     /// Subscribes to what changes from now on.
@@ -111,14 +151,16 @@ impl Directory {
                     Err(refusal) => refused(msgid, &refusal),
                 };
             }
-            NodeRequest::RegisterJob { job_name } => self.change(|inner, changes| {
-                debug!(connection = id.0, job = job_name, "a job is registered");
-                inner.registry.register_job(id, &job_name, changes)
-            }),
-            NodeRequest::UnregisterJob { job_name } => self.change(|inner, changes| {
-                debug!(connection = id.0, job = job_name, "a job is unregistered");
-                inner.registry.unregister_job(id, &job_name, changes)
-            }),
+            NodeRequest::RegisterJob { job_name } => {
+                let done = self.change(|inner, changes| inner.registry.register_job(id, &job_name, changes));
+                self.log_job(id, &job_name, "a job is registered", &done);
+                done
+            }
+            NodeRequest::UnregisterJob { job_name } => {
+                let done = self.change(|inner, changes| inner.registry.unregister_job(id, &job_name, changes));
+                self.log_job(id, &job_name, "a job is unregistered", &done);
+                done
+            }
             NodeRequest::RegisterProcess { job_name, pid } => {
                 self.change(|inner, changes| inner.registry.register_process(id, &job_name, pid, changes))
             }
@@ -131,6 +173,18 @@ impl Directory {
         match done {
             Ok(()) => NodeReply::done(msgid),
             Err(refusal) => refused(msgid, &refusal),
+        }
+    }
+
+    /// Tells what came of a job, for those who want to know all.
+    fn log_job(&self, id: ConnectionId, job: &str, what: &str, done: &Result<(), Refusal>) {
+        if !tracing::enabled!(Level::DEBUG) {
+            return;
+        }
+        let node = self.look(|registry| registry.name_of(id));
+        match done {
+            Ok(()) => debug!(node, job, "{what}"),
+            Err(refusal) => debug!(node, job, "a job is refused: {refusal}"),
         }
     }
 
@@ -164,12 +218,15 @@ impl Directory {
         };
         let NodeInfo { name, origin, version } = node;
         match outcome {
-            Ok((arrival, others)) => {
+            Ok((arrival, (number, others))) => {
                 let again = matches!(arrival, Arrival::Again(_));
                 info!(node = name, origin, protocol = version, again, "a node has come");
-                if others.len() > 1 {
+                if number > 1 {
                     let origins = others.join(", ");
-                    warn!(node = name, origins, "several nodes have this name; they are told apart by their origins");
+                    warn!(
+                        node = name,
+                        number, origins, "several nodes have this name; they are told apart by their origins"
+                    );
                 }
                 Ok(())
             }
@@ -181,16 +238,14 @@ impl Directory {
     }
 
     /// Changes the registry, and tells who watches.
-    fn change<T>(&self, change: impl FnOnce(&mut Inner, &mut Vec<Change>) -> T) -> T {
-        let mut changes = Vec::new();
+    fn change<T>(&self, change: impl FnOnce(&mut Inner, &mut Changes) -> T) -> T {
         let mut inner = self.inner_mut();
+        let mut changes = Changes::new(self.changes.has_subscriber(&[]));
         let outcome = change(&mut inner, &mut changes);
-        if self.changes.has_subscriber(&[]) {
-            for change in &changes {
-                // Serialising texts and numbers does not fail.
-                let text = serde_json::to_string(change).unwrap_or_default();
-                self.changes.publish(&[], &text.into());
-            }
+        for change in changes.take() {
+            // Serialising texts and numbers does not fail.
+            let text = serde_json::to_string(&change).unwrap_or_default();
+            self.changes.publish(&[], &text.into());
         }
         outcome
     }

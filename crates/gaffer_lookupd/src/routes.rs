@@ -2,15 +2,9 @@
 
 use std::sync::Arc;
 
-use axum::{
-    Router,
-    extract::{Path, Query, State},
-    http::StatusCode,
-    response::Response,
-    routing::get,
-};
+use axum::{Router, extract::State, http::StatusCode, response::Response, routing::get};
 use gaffer_http::{
-    front::{self, ApiError, Websocket},
+    front::{self, ApiError, Path, Query, Websocket},
     serve::Lifetime,
 };
 use serde::{Deserialize, Serialize};
@@ -74,7 +68,7 @@ async fn nodes(State(lookupd): State<Lookupd>) -> Response {
 }
 
 async fn sessions(State(lookupd): State<Lookupd>) -> Response {
-    front::object(&lookupd.directory.look(|registry| registry.sessions(None)))
+    front::ready(lookupd.directory.sessions().await)
 }
 
 async fn sessions_of(State(lookupd): State<Lookupd>, Path(node): Path<String>) -> Response {
@@ -82,7 +76,7 @@ async fn sessions_of(State(lookupd): State<Lookupd>, Path(node): Path<String>) -
 }
 
 async fn jobs(State(lookupd): State<Lookupd>) -> Response {
-    front::object(&lookupd.directory.look(|registry| registry.jobs()))
+    front::ready(lookupd.directory.jobs().await)
 }
 
 #[derive(Deserialize)]

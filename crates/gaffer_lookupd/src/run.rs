@@ -23,6 +23,9 @@ const DRAIN: Duration = Duration::from_secs(3);
 /// Time for certificates to be read: a file system that hangs is to be told of, too.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// Connections at once: each node and each who watches holds one.
+const MOST: usize = 16_384;
+
 /// Descriptors that are not for connections.
 const OTHERS: u64 = 64;
 
@@ -30,8 +33,7 @@ const OTHERS: u64 = 64;
 pub(crate) fn run(args: &Args, mut settings: Settings, ready: Option<Readiness>) -> anyhow::Result<ExitCode> {
     let limit = os::raise_nofile_limit().inspect_err(|error| warn!(%error, "cannot raise the limit of open files"));
     if let Some(limit) = limit.ok().or_else(os::original_nofile_limit) {
-        // Each node holds one connection: as many as there can be.
-        let most = usize::try_from(limit.soft.saturating_sub(OTHERS)).unwrap_or(usize::MAX).max(1);
+        let most = usize::try_from(limit.soft.saturating_sub(OTHERS)).unwrap_or(usize::MAX).clamp(1, MOST);
         settings.endpoint.limits = Limits { max_connections: most, ..settings.endpoint.limits };
     }
     let _until_the_end = gaffer_daemon::hold_pidfile(args.pidfile.as_ref())?;

@@ -42,12 +42,12 @@ pub(crate) struct Args {
     #[arg(long, value_name = "URL", value_parser = Endpoint::of_lookup_server, help_heading = "Lookup")]
     pub(crate) lookupd_address: Vec<Endpoint>,
 
-    /// The URL under which lookup servers tell others of this node [default: that of its first endpoint, with the host's name if it listens on all addresses]
+    /// The URL under which lookup servers tell others of this node [default: that of its first endpoint, with the host's full name if it listens on all addresses]
     #[arg(long, value_name = "URL", value_parser = origin, help_heading = "Lookup")]
     pub(crate) broadcast_address: Option<String>,
 
-    /// What lookup servers call this node [default: the host's name]
-    #[arg(long, value_name = "NAME", help_heading = "Lookup")]
+    /// What lookup servers call this node [default: the host's full name]
+    #[arg(long, value_name = "NAME", value_parser = node_name, help_heading = "Lookup")]
     pub(crate) node_name: Option<String>,
 
     /// The certificate to show to lookup servers, PEM
@@ -129,10 +129,23 @@ impl Args {
 }
 
 /// Reads a URL that others are to connect to.
-fn origin(text: &str) -> Result<String, String> {
+pub(crate) fn origin(text: &str) -> Result<String, String> {
     let endpoint: Endpoint = text.parse().map_err(|error: InvalidEndpoint| error.to_string())?;
     let is_url = text.starts_with("http://") || text.starts_with("https://");
     if is_url { Ok(endpoint.to_string()) } else { Err("must begin with http:// or https://".to_owned()) }
+}
+
+/// Reads what lookup servers are to call this node.
+pub(crate) fn node_name(text: &str) -> Result<String, String> {
+    /// As lookup servers take it.
+    const MOST: usize = 512;
+    if text.len() > MOST {
+        return Err(format!("has {} bytes; at most {MOST} are allowed", text.len()));
+    }
+    if text.is_empty() || text.chars().any(char::is_control) {
+        return Err("must not be empty or hold control characters".to_owned());
+    }
+    Ok(text.to_owned())
 }
 
 #[cfg(test)]

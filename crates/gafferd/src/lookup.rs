@@ -1,21 +1,24 @@
 //! Telling lookup servers of this node.
 
-use std::{collections::HashSet, net::SocketAddr};
+use std::{collections::HashSet, net::SocketAddr, sync::mpsc, thread, time::Duration};
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 use gaffer_client::{
     Client, Endpoint, TlsOptions,
     lookup::{Registrar, Report},
 };
-use gaffer_core::ini::NodeConfig;
+use gaffer_core::{ini::NodeConfig, os::host_name};
 use gaffer_http::serve::Listening;
 use nix::unistd::gethostname;
 use tracing::{info, warn};
 
 use crate::{
-    args::Args,
+    args::{self, Args},
     settings::{Mistakes, in_gaffer},
 };
+
+/// Time for the host's full name to be found.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Whom to tell, and what.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,9 +65,9 @@ pub(crate) fn of(args: &Args, config: &NodeConfig) -> Result<Option<Lookup>, Mis
     if servers.is_empty() {
         return Ok(None);
     }
-    let told = config.settings.broadcast_address.as_deref().map(str::parse::<Endpoint>).transpose();
-    let told = told.map_err(|error| Mistakes(vec![in_gaffer(config, "broadcast_address", &error)]))?;
-    let origin = args.broadcast_address.clone().or_else(|| told.map(|endpoint| endpoint.to_string()));
+    let told = config.settings.broadcast_address.as_deref().map(args::origin).transpose();
+    let told = told.map_err(|problem| Mistakes(vec![in_gaffer(config, "broadcast_address", &problem)]))?;
+    let origin = args.broadcast_address.clone().or(told);
     let ini = &config.lookup_tls;
     let (certfile, keyfile) = match &args.client_certfile {
         // The key in the file belongs to the certificate there.
@@ -72,9 +75,10 @@ pub(crate) fn of(args: &Args, config: &NodeConfig) -> Result<Option<Lookup>, Mis
         None => (ini.certfile.clone(), ini.keyfile.clone()),
     };
     let cacert = args.client_cacert.clone().or_else(|| ini.cacert.clone());
-    let host = gethostname().ok().and_then(|name| name.into_string().ok()).filter(|name| !name.is_empty());
-    let host = host.unwrap_or_else(|| "localhost".to_owned());
-    let name = args.node_name.clone().or_else(|| config.settings.node_name.clone()).unwrap_or_else(|| host.clone());
+    let host = own_name();
+    let given = config.settings.node_name.as_deref().map(args::node_name).transpose();
+    let given = given.map_err(|problem| Mistakes(vec![in_gaffer(config, "node_name", &problem)]))?;
+    let name = args.node_name.clone().or(given).unwrap_or_else(|| host.clone());
     let tls = TlsOptions { cacert, certfile, keyfile, insecure: false };
     Ok(Some(Lookup { servers, tls, origin, name, host }))
 }
@@ -88,18 +92,19 @@ impl Lookup {
         let origin = self.origin(addresses).context(
             "--broadcast-address: is needed, as lookup servers tell others where this node is, and nothing that it listens on has an address",
         )?;
-        let client = |server: &Endpoint| {
-            let client = Client::builder(server).tls(self.tls.clone()).build();
-            client.with_context(|| format!("cannot speak with the lookup server {server}"))
-        };
-        let servers = self.servers.iter().map(client).collect::<anyhow::Result<Vec<_>>>()?;
-        if self.origin.is_none() && is_of_this_machine(addresses) {
-            warn!(
-                "lookup servers tell others that this node is at {origin}, where only programs of this machine reach it; --bind says where to \
-                 listen, and --broadcast-address what others are told"
-            );
+        if self.origin.is_none()
+            && is_of_this_machine(addresses)
+            && let Some(server) = self.servers.iter().find(|server| !server.is_local())
+        {
+            return Err(anyhow!(
+                "the lookup server {server} would tell others that this node is at {origin}, where only programs of this machine reach it: \
+                 --bind says where to listen, and --broadcast-address what others are told"
+            ));
         }
-        Ok(Registrar::new(servers, &*self.name, origin, log))
+        // Those of the environment are for web pages, and for processes.
+        let client = |server: &Endpoint| Client::builder(server).tls(self.tls.clone()).direct(true);
+        let servers = self.servers.iter().map(client).collect();
+        Registrar::new(servers, &*self.name, origin, log).context("cannot speak with lookup servers")
     }
 
     /// Where others reach the node: as was said, else its first endpoint that has an address.
@@ -116,6 +121,15 @@ impl Lookup {
         };
         self.origin.clone().or_else(of_endpoint)
     }
+}
+
+/// What this host is called, as far as that can be known in a short time.
+fn own_name() -> String {
+    let (sender, name) = mpsc::channel();
+    // It may be asked of servers that do not answer; then the thread ends with the program.
+    drop(thread::Builder::new().name("host name".to_owned()).spawn(move || drop(sender.send(host_name()))));
+    let bare = || gethostname().ok().and_then(|name| name.into_string().ok()).filter(|name| !name.is_empty());
+    name.recv_timeout(PATIENCE).ok().flatten().or_else(bare).unwrap_or_else(|| "localhost".to_owned())
 }
 
 fn is_of_this_machine(addresses: &[Listening]) -> bool {
@@ -186,6 +200,25 @@ mod tests {
     }
 
     #[test]
+    fn others_are_not_sent_to_their_own_machine() {
+        let registrar = |options: &[&str]| {
+            let lookup = lookup(options, "").unwrap().unwrap();
+            lookup.registrar(&[listening("127.0.0.1:5", false)]).map(drop).map_err(|error| error.to_string())
+        };
+        let error = registrar(&["--lookupd-address", "http://10.0.0.1:5010"]).unwrap_err();
+        assert!(error.contains("where only programs of this machine reach it: --bind says"), "{error}");
+        assert_eq!(
+            registrar(&["--lookupd-address", "http://10.0.0.1:5010", "--broadcast-address", "http://n:1"]),
+            Ok(())
+        );
+        assert_eq!(
+            registrar(&["--lookupd-address", "localhost"]),
+            Ok(()),
+            "who asks a server of this machine is here as well"
+        );
+    }
+
+    #[test]
     fn what_does_not_read_is_told_with_its_place() {
         let error = lookup(&[], "[gaffer]\nlookupd_address = ftp://a\nlookupd_address_2 = http://a/b\n").unwrap_err();
         assert!(
@@ -196,6 +229,16 @@ mod tests {
             error.contains("\ngaffer.ini:3: [gaffer] lookupd_address: `http://a/b`: leave out the path"),
             "{error}"
         );
+        let wrong = |key: &str, value: &str| {
+            lookup(&[], &format!("[gaffer]\nlookupd_address = a\n{key} = {value}\n")).unwrap_err()
+        };
+        let error = wrong("broadcast_address", "http://a/path");
+        assert!(
+            error.starts_with("gaffer.ini:3: [gaffer] broadcast_address: `http://a/path`: leave out the path"),
+            "{error}"
+        );
+        let error = wrong("node_name", &"x".repeat(600));
+        assert!(error.starts_with("gaffer.ini:3: [gaffer] node_name: has 600 bytes"), "{error}");
         let error = lookup(&["--lookupd-address", "a", "--client-cacert", "x"], "").unwrap_err();
         assert!(error.starts_with("--client-cacert: needs a lookup server at https://"), "{error}");
     }

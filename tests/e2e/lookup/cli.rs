@@ -192,7 +192,7 @@ fn what_nobody_has_is_not_found() {
 }
 
 #[test]
-fn a_node_that_was_found_is_not_told_the_key_of_the_environment() {
+fn a_node_that_was_found_is_told_its_own_key_and_no_other() {
     let keys = Keys::new();
     let daemon = keys.start(JOBS);
     let server = FakeLookup::start(of(&daemon, "one", &["default.clock"]));
@@ -201,7 +201,7 @@ fn a_node_that_was_found_is_not_told_the_key_of_the_environment() {
         let of_environment = client.clone().env("GAFFER_API_KEY", &keys.admin);
         assert_fails(&of_environment.run(args), 1, &["Unauthorized access. You need an API key"]);
         let given = [&["--api-key", &keys.admin][..], args].concat();
-        assert_eq!(client.run(&given).code, 0, "{}", client.run(&given));
+        assert_fails(&client.run(&given), 2, &["`--api-key` would be shown to whichever node a lookup server names"]);
         let text = format!("[node \"{}/\"]\nkey = {}\n", origin(&daemon), keys.admin);
         let file = daemon.setup().file("user.ini", &text);
         fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
@@ -217,6 +217,15 @@ fn a_node_is_called_only_over_http() {
     let server = FakeLookup::start([evil]);
     let parts = ["`evil\\u{1b}[2J` says that it is at `unix:/run/docker.sock`, which is neither http:// nor https://"];
     assert_fails(&told("gafferctl", &daemon, &server).run(&["start", "web"]), 1, &parts);
+}
+
+#[test]
+fn nodes_of_one_address_may_each_mean_their_own_machine() {
+    let daemon = Daemon::start("");
+    let at = origin(&daemon);
+    let server = FakeLookup::start(["one", "two"].map(|node| Registered::new("default.web", node, &at, &[])));
+    let several = format!("several nodes have `default.web`: {at} (one), {at} (two)");
+    assert_fails(&told("gafferctl", &daemon, &server).run(&["start", "web"]), 1, &[&several]);
 }
 
 #[test]

@@ -30,6 +30,14 @@ impl<'a> Finder<'a> {
         if !connection.looks_up() {
             return Ok(None);
         }
+        if connection.api_key.is_some() {
+            // Whoever registers at a lookup server could collect it.
+            return Err(Failure::Usage(
+                "`--api-key` would be shown to whichever node a lookup server names; that of the user file, in the section of the node's \
+                 URL, is shown to that node only"
+                    .to_owned(),
+            ));
+        }
         let (lookup, has_tls) = connection.lookup_servers(&connection.lookupd, output)?;
         Ok(Some(Self { connection, lookup, has_tls }))
     }
@@ -68,7 +76,17 @@ impl<'a> Finder<'a> {
     /// # Errors
     /// When its origin is no place to call.
     pub fn client_of(&self, node: &NodeInfo, output: &mut Output) -> Result<Client, Failure> {
-        self.connection.client_of_found(&endpoint(node)?, self.has_tls, output)
+        let endpoint = endpoint(node)?;
+        let away = self.lookup.servers().iter().map(Client::endpoint).find(|server| !server.is_local());
+        if let Some(server) = away.filter(|_| endpoint.is_local()) {
+            // It would be another node, or none.
+            return Err(Failure::Failed(format!(
+                "{server} says that the node `{}` is at {endpoint}, which is this machine for whoever calls it; gafferd's \
+                 --broadcast-address says where others reach it",
+                node.name
+            )));
+        }
+        self.connection.client_of_found(&endpoint, self.has_tls, output)
     }
 
     /// All that the servers know.

@@ -19,8 +19,8 @@ pub struct Known {
     servers: Vec<Endpoint>,
 }
 
-/// Nodes by their origins: by these clients reach them, whatever they are called.
-type Nodes<'a> = BTreeMap<&'a str, &'a NodeInfo>;
+/// Nodes by their origins and names. Those of one origin are several, too: they may each have meant their own machine by it.
+type Nodes<'a> = BTreeMap<(&'a str, &'a str), &'a NodeInfo>;
 
 /// Why there is no one node for all that is wanted.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,7 +64,7 @@ impl Known {
     pub fn one(&self, wanted: &[Want]) -> Result<&NodeInfo, NotOne> {
         let places = wanted.iter().map(|want| Ok((want, self.nodes(want)?))).collect::<Result<Vec<_>, NotOne>>()?;
         let mut common = places.first().map(|(_, nodes)| nodes.clone()).unwrap_or_default();
-        common.retain(|origin, _| places.iter().all(|(_, nodes)| nodes.contains_key(origin)));
+        common.retain(|node, _| places.iter().all(|(_, nodes)| nodes.contains_key(node)));
         if common.len() > 1 {
             return Err(NotOne::Several { what: wanted.to_vec(), nodes: listed(&common) });
         }
@@ -87,7 +87,7 @@ impl Known {
 
     fn nodes(&self, want: &Want) -> Result<Nodes<'_>, NotOne> {
         let of_jobs = self.jobs.iter().filter(|(name, _)| want.means(name)).flat_map(|(_, nodes)| nodes);
-        let nodes: Nodes<'_> = of_jobs.map(|node| (node.origin.as_str(), node)).collect();
+        let nodes: Nodes<'_> = of_jobs.map(|node| ((node.origin.as_str(), node.name.as_str()), node)).collect();
         if nodes.is_empty() {
             return Err(NotOne::Nowhere { what: want.clone(), servers: self.servers.clone() });
         }
@@ -217,9 +217,10 @@ mod tests {
     }
 
     #[test]
-    fn nodes_are_told_apart_by_their_origins() {
+    fn nodes_of_one_origin_are_several() {
         let twins = |name: &str| NodeInfo { name: name.to_owned(), ..node("a") };
         let known = Known { jobs: vec![("web".parse().unwrap(), vec![twins("x"), twins("y")])], servers: vec![] };
-        assert!(known.one(&[Want::Job("web".parse().unwrap())]).is_ok());
+        let told = known.one(&[Want::Job("web".parse().unwrap())]);
+        assert!(matches!(told, Err(NotOne::Several { nodes, .. }) if nodes.len() == 2), "each may mean its own machine");
     }
 }

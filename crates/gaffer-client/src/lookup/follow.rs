@@ -1,12 +1,21 @@
 //! A client of whichever node has a job.
 
-use std::{collections::BTreeMap, fmt, future::poll_fn, pin::Pin, task::Poll};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    future::poll_fn,
+    pin::Pin,
+    task::Poll,
+    time::Duration,
+};
 
 use futures_core::Stream;
 use gaffer_core::{
     JobName,
     api::lookup::{Change, NodeInfo},
 };
+
+use tokio::time::timeout;
 
 use super::{Lookup, Told, Watch};
 use crate::{Client, Endpoint, Error};
@@ -35,9 +44,13 @@ pub struct Follower {
     job: String,
     watch: Watch,
     connect: Box<Connect>,
-    /// The nodes that have the job, with as many entries as it takes to tell them apart.
+    /// The nodes that have the job.
     holders: BTreeMap<NodeInfo, Endpoint>,
+    /// Those of them that could not be reached.
+    avoided: BTreeSet<NodeInfo>,
     current: Option<(NodeInfo, Client)>,
+    /// Whether all servers are on this machine: only then an address may mean this one.
+    is_here: bool,
 }
 
 impl Lookup {
@@ -48,7 +61,8 @@ impl Lookup {
         connect: impl Fn(&Endpoint) -> Result<Client, Error> + Send + Sync + 'static,
     ) -> Follower {
         let (job, watch, connect) = (job.to_string(), self.watch_all(), Box::new(connect));
-        Follower { job, watch, connect, holders: BTreeMap::new(), current: None }
+        let is_here = self.servers().iter().all(|server| server.endpoint().is_local());
+        Follower { job, watch, connect, holders: BTreeMap::new(), avoided: BTreeSet::new(), current: None, is_here }
     }
 }
 
@@ -61,12 +75,19 @@ impl Follower {
     /// # Cancel safety
     /// Nothing is lost if this is dropped before it resolves.
     pub async fn client(&mut self) -> Result<Client, Error> {
+        self.avoided.clear();
+        self.next_client().await
+    }
+
+    /// The same, but of none of the nodes that are avoided.
+    async fn next_client(&mut self) -> Result<Client, Error> {
         self.catch_up().await;
         loop {
             if let Some((_, client)) = &self.current {
                 return Ok(client.clone());
             }
-            if let Some((node, endpoint)) = self.holders.first_key_value() {
+            let mut holders = self.holders.iter();
+            if let Some((node, endpoint)) = holders.find(|(node, _)| !self.avoided.contains(*node)) {
                 let client = (self.connect)(endpoint)?;
                 self.current = Some((node.clone(), client.clone()));
                 return Ok(client);
@@ -90,31 +111,35 @@ impl Follower {
         }
     }
 
-    /// Does something with the node that has the job, and again with another if that node is gone, or has the job no more, until it is done
-    /// or fails for another reason. So it may be done twice: if a node did it, and broke off before it said so.
+    /// Does something with the node that has the job; and again with another, if that node cannot be reached, breaks off, or has the job no
+    /// more, until it is done or fails for another reason. So it may be done twice: if a node did it, and broke off before it said so.
+    ///
+    /// If there is no other node, one is waited for, for 30 s.
     ///
     /// # Errors
-    /// What it says of itself.
+    /// What it says of itself; the last of them, if nothing helps.
     pub async fn call<T>(&mut self, mut call: impl AsyncFnMut(Client) -> Result<T, Error>) -> Result<T, Error> {
+        let mut client = self.client().await?;
         loop {
-            let client = self.client().await?;
             let error = match call(client).await {
                 Ok(done) => return Ok(done),
                 Err(error) => error,
             };
-            let may_have_moved = matches!(error, Error::Unreachable { .. } | Error::Interrupted { .. });
-            if !may_have_moved && !error.is_not_found() {
+            self.catch_up().await;
+            if matches!(error, Error::Unreachable { .. } | Error::Interrupted { .. }) {
+                self.avoided.extend(self.current.take().map(|(node, _)| node));
+            } else if !error.is_not_found() || self.current.is_some() {
                 return Err(error);
             }
-            // The servers will say so, unless it is something else: then it is the caller's business.
-            if tokio::time::timeout(Self::PATIENCE, self.moved()).await.is_err() {
-                return Err(error);
-            }
+            client = match timeout(Self::PATIENCE, self.next_client()).await {
+                Ok(client) => client?,
+                Err(_) => return Err(error),
+            };
         }
     }
 
-    /// How long servers may take to know that a node is gone: as long as two pings, where nothing else is set.
-    const PATIENCE: std::time::Duration = std::time::Duration::from_secs(30);
+    /// How long another node may take to have the job.
+    const PATIENCE: Duration = Duration::from_secs(30);
 
     /// Takes in what is known already, without waiting for more.
     async fn catch_up(&mut self) {
@@ -140,8 +165,8 @@ impl Follower {
         let Told::Change(change) = told else { return };
         match change {
             Change::AddJob { node, job_name } if job_name == self.job => {
-                // Where a file is, is for nobody else to say.
-                let endpoint = node.origin.parse::<Endpoint>().ok().filter(|endpoint| endpoint.unix_path().is_none());
+                let endpoint = node.origin.parse::<Endpoint>().ok().filter(|endpoint| endpoint.is_for(self.is_here));
+                self.avoided.remove(&node);
                 self.holders.extend(endpoint.map(|endpoint| (node, endpoint)));
             }
             Change::RemoveJob { node, job_name } if job_name == self.job => self.forget(&node),
@@ -158,6 +183,7 @@ impl Follower {
 
     fn forget(&mut self, node: &NodeInfo) {
         self.holders.remove(node);
+        self.avoided.remove(node);
         if self.node() == Some(node) {
             self.current = None;
         }

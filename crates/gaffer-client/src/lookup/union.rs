@@ -121,14 +121,13 @@ impl View {
 
 /// What all servers together know.
 ///
-/// What a server knew that is lost counts no more, as the others know it, too; but if none is left, it is as it was until they are back. Then
-/// they may know little for a while, as nodes come back one after the other: so what was known last counts beside it, until that
-/// [has settled](Self::settle).
+/// What a server knew that is lost counts beside what the others know, until that [has settled](Self::settle): they know it, too, unless they
+/// have just come back themselves, and nodes have not yet; or unless none is there at all.
 #[derive(Debug, Default)]
 pub(super) struct Union {
     /// Of each server; none of one that is lost.
     views: Vec<Option<View>>,
-    /// What was known when the last server was lost.
+    /// What servers knew when they were lost.
     remembered: View,
 }
 
@@ -155,13 +154,11 @@ impl Union {
         })
     }
 
-    /// A server is lost. Answers what only that one knew.
+    /// A server is lost. What it knew is no more only once others had time to know it.
     pub(super) fn lost(&mut self, server: usize) -> Vec<Change> {
         self.step(Place::Everywhere, |union| {
             let Some(view) = union.views[server].take() else { return };
-            if union.views.iter().all(Option::is_none) {
-                view.nodes.iter().for_each(|(node, jobs)| union.remembered.add(node, jobs.iter()));
-            }
+            view.nodes.iter().for_each(|(node, jobs)| union.remembered.add(node, jobs.iter()));
         })
     }
 
@@ -290,11 +287,14 @@ mod tests {
     }
 
     #[test]
-    fn what_only_a_lost_server_knew_is_no_more() {
+    fn what_only_a_lost_server_knew_is_no_more_after_a_while() {
         let mut union = Union::new(2);
         union.snapshot(0, view(&["a s.x"]));
         union.snapshot(1, view(&["a", "b"]));
-        assert_eq!(told(&union.lost(0)), ["-a s.x"]);
+        assert_eq!(told(&union.lost(0)), [""; 0]);
+        assert!(union.is_unsettled());
+        assert_eq!(told(&union.change(1, &Change::RemoveNode(node("b")))), ["-b"]);
+        assert_eq!(told(&union.settle()), ["-a s.x"]);
         assert!(!union.is_unsettled());
     }
 
@@ -314,6 +314,19 @@ mod tests {
         union.snapshot(0, view(&["c"]));
         assert_eq!(told(&union.settle()), ["-a", "-b"]);
         assert!(!union.is_unsettled());
+    }
+
+    #[test]
+    fn servers_that_are_lost_one_after_the_other_take_nothing_along() {
+        let mut union = Union::new(2);
+        union.snapshot(0, view(&["a s.x"]));
+        union.snapshot(1, view(&["a s.x"]));
+        union.lost(0);
+        // It is back, and its nodes are not yet, when the other goes.
+        assert_eq!(told(&union.snapshot(0, view(&[]))), [""; 0]);
+        assert_eq!(told(&union.lost(1)), [""; 0]);
+        assert_eq!(told(&union.change(0, &add_job("a", "s.x"))), [""; 0]);
+        assert_eq!(told(&union.settle()), [""; 0]);
     }
 
     #[derive(Clone, Debug)]

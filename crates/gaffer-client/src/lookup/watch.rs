@@ -28,7 +28,10 @@ use crate::{
 /// What a server may have told that was not taken yet.
 const WAITING: usize = 256;
 
-/// How long servers that were all away have to know again what there is: nodes come back within half of their ping interval.
+/// Most bytes of a change.
+const MAX_MESSAGE: usize = 64 * 1024;
+
+/// How long what a lost server knew counts: so long others, or itself, have to know it. Nodes come back within half of their ping interval.
 const SETTLING: Duration = Duration::from_secs(15);
 
 /// What is heard of lookup servers.
@@ -36,8 +39,8 @@ const SETTLING: Duration = Duration::from_secs(15);
 pub enum Told {
     /// Something changed.
     Change(Change),
-    /// A server is lost, or was not there from the beginning. It is tried again, and what only it knew is no more; but if it was the last one,
-    /// all stays as it was until one is back.
+    /// A server is lost, or was not there from the beginning. It is tried again. What only it knew counts for 15 s; if it was the last one,
+    /// until one is back.
     Lost(Silent),
     /// A server is there that was lost.
     Back(Endpoint),
@@ -62,8 +65,8 @@ pub struct Watch {
 #[derive(Debug)]
 struct Server {
     endpoint: Endpoint,
-    /// Whether it has ever told what there is.
-    was_there: bool,
+    /// Whether it has told what there is, or was found to be away.
+    was_asked: bool,
     is_lost: bool,
 }
 
@@ -95,7 +98,7 @@ impl Watch {
         for (place, server) in lookup.servers().iter().enumerate() {
             tasks.spawn(listen(server.clone(), place, sender.clone()));
         }
-        let server = |client: &Client| Server { endpoint: client.endpoint().clone(), was_there: false, is_lost: false };
+        let server = |client: &Client| Server { endpoint: client.endpoint().clone(), was_asked: false, is_lost: false };
         Self {
             heard,
             servers: lookup.servers().iter().map(server).collect(),
@@ -119,7 +122,7 @@ impl Watch {
         let Some(server) = self.servers.get_mut(place) else { return };
         let changes = match heard {
             Heard::All(view) => {
-                let is_first = !std::mem::replace(&mut server.was_there, true);
+                let is_first = !std::mem::replace(&mut server.was_asked, true);
                 if std::mem::take(&mut server.is_lost) {
                     self.told.push_back(Told::Back(server.endpoint.clone()));
                 }
@@ -129,8 +132,9 @@ impl Watch {
             }
             Heard::Change(change) => self.union.change(place, &change),
             Heard::Lost(error) => {
-                server.is_lost = true;
+                (server.was_asked, server.is_lost) = (true, true);
                 let changes = self.union.lost(place);
+                self.settling = None; // It begins anew.
                 self.told.push_back(Told::Lost(Silent { server: server.endpoint.clone(), error }));
                 changes
             }
@@ -195,7 +199,7 @@ async fn connection(
     heard: &mpsc::Sender<(usize, Heard)>,
     was_there: &mut bool,
 ) -> Result<(), Error> {
-    let mut socket = Socket::open(server.get(&["lookup", "websocket"])).await?;
+    let mut socket = Socket::open_for(server.get(&["lookup", "websocket"]), MAX_MESSAGE).await?;
     // In this order: what changes between the two is heard twice, and nothing is missed.
     let mut next = Some(Heard::All(all(server).await?));
     *was_there = true;

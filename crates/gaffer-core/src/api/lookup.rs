@@ -68,11 +68,20 @@ pub struct NameConflict {
 /// The answer of `/nodes`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Nodes {
-    /// All nodes.
+    /// All nodes. The original's servers list connections, too, whose nodes did not say yet who they are: those are left out when read.
+    #[serde(deserialize_with = "identified")]
     pub nodes: Vec<NodeInfo>,
     /// Names that several of them have. They are told apart by their origins.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub conflicts: Vec<NameConflict>,
+}
+
+fn identified<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<NodeInfo>, D::Error> {
+    let listed = Vec::<UnknownNode>::deserialize(deserializer)?;
+    let node = |UnknownNode { name, origin, version }| {
+        Some(NodeInfo { name: name?, origin: origin?, version: version.unwrap_or_default() })
+    };
+    Ok(listed.into_iter().filter_map(node).collect())
 }
 
 /// The answer of `/jobs` and `/findSession`.
@@ -280,7 +289,8 @@ pub struct NodeReply {
     /// True, if it is done.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub ok: bool,
-    /// To `IDENTIFY`: after so many seconds of silence a node counts as gone; it should speak more often. Not of the original's servers.
+    /// To `IDENTIFY`: after so many seconds of silence a node is asked for a sign of life; it may speak as often by itself. Not of the
+    /// original's servers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ping_interval: Option<f64>,
     /// If it is not done, a status as of HTTP.
@@ -444,6 +454,12 @@ mod tests {
             );
             assert!(reply["detail"].as_str().unwrap().contains(detail), "{text}: {reply}");
         }
+    }
+
+    #[test]
+    fn who_did_not_say_who_it_is_is_no_node() {
+        let listed = json!({"nodes": [{"name": null, "origin": null, "version": null}, node()]});
+        assert_eq!(serde_json::from_value::<Nodes>(listed).unwrap().nodes, [node()]);
     }
 
     #[test]

@@ -9,7 +9,10 @@ use std::{
 
 use nix::{
     fcntl::OFlag,
-    sys::wait::waitpid,
+    sys::{
+        stat::{SFlag, fstat},
+        wait::waitpid,
+    },
     unistd::{ForkResult, dup2_stderr, dup2_stdin, dup2_stdout, fork, pipe2, setsid},
 };
 
@@ -32,12 +35,15 @@ pub struct Readiness {
 }
 
 impl Readiness {
-    /// The daemon is ready: who started it ends well, and what the daemon writes to stderr from now on goes nowhere.
+    /// The daemon is ready: who started it ends well. What the daemon writes to stderr from now on goes nowhere, unless that is a file.
     ///
     /// # Errors
     /// When `/dev/null` cannot be opened.
     pub fn ready(mut self) -> io::Result<()> {
-        dup2_stderr(null()?)?;
+        if !is_file(io::stderr()) {
+            // Whoever reads a pipe to its end would wait for the daemon's; and a terminal is for others now.
+            dup2_stderr(null()?)?;
+        }
         // Whoever started it may be gone by now, and need not know any more.
         let _unheard = self.starter.write_all(&[READY]);
         Ok(())
@@ -50,7 +56,7 @@ impl Readiness {
 /// To be called before there is a second thread.
 ///
 /// # Errors
-/// When there is a second thread, or the kernel refuses. Nothing has changed then.
+/// When there is a second thread, or the kernel refuses.
 pub fn go_into_background() -> io::Result<Background> {
     if fs::read_dir("/proc/self/task")?.count() > 1 {
         return Err(io::Error::other("there are several threads, of which only one would go on"));
@@ -79,6 +85,10 @@ pub fn go_into_background() -> io::Result<Background> {
     dup2_stdin(null.as_fd())?;
     dup2_stdout(null.as_fd())?;
     Ok(Background::Daemon(Readiness { starter: theirs.into() }))
+}
+
+fn is_file(stream: impl AsFd) -> bool {
+    fstat(stream).is_ok_and(|status| SFlag::from_bits_truncate(status.st_mode) & SFlag::S_IFMT == SFlag::S_IFREG)
 }
 
 fn null() -> io::Result<File> {

@@ -1,38 +1,14 @@
 //! Reading requests, so that whatever does not read is answered in the one form of errors.
 
 use axum::{
-    extract::{FromRequest, FromRequestParts, Request},
-    http::{StatusCode, request::Parts},
+    extract::{FromRequest, Request},
+    http::StatusCode,
 };
 use gaffer_core::{JobName, Manager, ManagerError, ProcessId};
-use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use super::{Api, ApiError, access, body::Body};
-
-/// The parts of the path that the route names.
-pub(super) struct Path<T>(pub(super) T);
-
-impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T> {
-    type Rejection = ApiError;
-
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
-        let path = axum::extract::Path::from_request_parts(parts, state).await;
-        path.map(|axum::extract::Path(value)| Self(value)).map_err(|error| ApiError::bad_value(error.body_text()))
-    }
-}
-
-/// The query.
-pub(super) struct Query<T>(pub(super) T);
-
-impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
-    type Rejection = ApiError;
-
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
-        let query = axum::extract::Query::from_request_parts(parts, state).await;
-        query.map(|axum::extract::Query(value)| Self(value)).map_err(|error| ApiError::bad_value(error.body_text()))
-    }
-}
+pub(super) use crate::front::{Path, Query};
 
 /// A body that is a JSON object, whatever its content type says: the original's clients give none.
 pub(super) struct Object(pub(super) Map<String, Value>);

@@ -14,6 +14,11 @@ pub fn object(value: &impl Serialize) -> Response {
     json(value, "application/json; charset=UTF-8")
 }
 
+/// A JSON object that is written already.
+pub fn ready(body: Bytes) -> Response {
+    whole(body, "application/json; charset=UTF-8")
+}
+
 /// A JSON list. The original types it without a character set, which some of its clients take literally.
 pub(crate) fn list(value: &[impl Serialize]) -> Response {
     json(&value, "application/json")

@@ -15,6 +15,7 @@
 pub(crate) mod answer;
 pub(crate) mod cors;
 mod error;
+mod extract;
 pub(crate) mod frame;
 pub(crate) mod hosts;
 mod websocket;
@@ -31,8 +32,9 @@ use axum::{
 
 pub(crate) use self::error::ErrorBody;
 pub use self::{
-    answer::{object, word},
+    answer::{object, ready, word},
     error::ApiError,
+    extract::{Path, Query},
     hosts::{Hosts, InvalidHost},
     websocket::{BadUpgrade, Websocket},
 };

@@ -74,7 +74,8 @@ impl KeepAlive {
             let (beat, next) = match self.asked {
                 None if silent_until > now => (None, silent_until),
                 None => {
-                    self.asked = (!stalled).then_some(now);
+                    // While we do not read no answer is seen; who said how long we are patient means that, too.
+                    self.asked = (!stalled || self.patience.is_some()).then_some(now);
                     (Some(Beat::Ping), now + pause.min(grace))
                 }
                 Some(asked) if asked + grace <= now => (Some(Beat::Dead), now + grace),
@@ -132,6 +133,14 @@ mod tests {
         let mut keep_alive = KeepAlive::new(Some(Duration::from_secs(4)), Some(Duration::from_secs(2)));
         while next(&mut keep_alive, false).await == Beat::Ping {}
         assert_eq!(begun.elapsed().as_secs(), 6);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_holds_us_up_for_longer_than_we_are_patient_is_given_up() {
+        let begun = Instant::now();
+        let mut keep_alive = KeepAlive::new(Some(Duration::from_secs(3600)), Some(Duration::from_secs(60)));
+        while next(&mut keep_alive, true).await == Beat::Ping {}
+        assert_eq!(begun.elapsed().as_secs(), 65);
     }
 
     #[tokio::test(start_paused = true)]

@@ -48,7 +48,8 @@ pub struct Options {
     pub max_message: usize,
     /// After how long a silence the peer is asked for a sign of life; if it gives none it is dropped. Never for `None`. Default: 30 s.
     pub keep_alive: Option<Duration>,
-    /// How long it may take to give one. Default, for `None`: as long as `keep_alive`, but 10 s at least and 30 s at most.
+    /// How long it may take to give one; and how long it may leave unread what we answer, so that we do not read on. Default, for `None`:
+    /// as long as `keep_alive`, but 10 s at least and 30 s at most, and for ever.
     pub patience: Option<Duration>,
 }
 

@@ -9,6 +9,9 @@ use gaffer_core::{
 
 use super::{NodeKey, Registry};
 
+/// So many of any number of nodes are named in a line of the log.
+const SOME: usize = 3;
+
 impl Registry {
     /// All nodes, by name.
     pub fn nodes(&self) -> Nodes {
@@ -22,12 +25,11 @@ impl Registry {
         Nodes { conflicts: of_one_name.map(conflict).collect(), nodes }
     }
 
-    /// Where other nodes of this name are.
-    pub fn origins_of(&self, name: &str) -> Vec<String> {
-        let of_name = self.nodes.values().filter(|node| node.info.name == name);
-        let mut origins: Vec<String> = of_name.map(|node| node.info.origin.clone()).collect();
-        origins.sort_unstable();
-        origins
+    /// How many nodes have this name, and where some of them are.
+    pub fn origins_of(&self, name: &str) -> (usize, Vec<String>) {
+        let places = self.identities.get(name).into_iter().flatten();
+        let some = places.clone().take(SOME).map(|(origin, _)| origin.to_string()).collect();
+        (places.count(), some)
     }
 
     /// All jobs, by name.

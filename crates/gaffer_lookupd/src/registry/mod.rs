@@ -32,10 +32,10 @@ pub const MAX_NAME: usize = 512;
 pub const MAX_JOBS: usize = 100_000;
 
 /// Most processes of one node.
-pub const MAX_PROCESSES: usize = 1_000_000;
+pub const MAX_PROCESSES: usize = 100_000;
 
-/// Most bytes of the names of all jobs of all nodes, and of their pids, each node's counted by itself. In memory it is a few times as much.
-pub const MAX_SIZE: usize = 256 * 1024 * 1024;
+/// Most bytes that the jobs and processes of all nodes may take, as far as that can be reckoned.
+pub const MAX_SIZE: usize = 1024 * 1024 * 1024;
 
 /// A connection of a node, as whoever holds it numbers it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -85,6 +85,30 @@ pub enum Refusal {
     Invalid(String),
 }
 
+/// What changed, as far as somebody wants to know.
+#[derive(Debug)]
+pub struct Changes {
+    told: Option<Vec<Change>>,
+}
+
+impl Changes {
+    /// Keeps changes, or only makes them if they are wanted.
+    pub fn new(are_wanted: bool) -> Self {
+        Self { told: are_wanted.then(Vec::new) }
+    }
+
+    /// What changed, in order.
+    pub fn take(&mut self) -> Vec<Change> {
+        self.told.as_mut().map(std::mem::take).unwrap_or_default()
+    }
+
+    fn tell(&mut self, change: impl FnOnce() -> Change) {
+        if let Some(told) = &mut self.told {
+            told.push(change());
+        }
+    }
+}
+
 /// How a node came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Arrival {
@@ -100,8 +124,8 @@ pub struct Registry {
     nodes: HashMap<NodeKey, Node>,
     /// Whose each connection is, once that was said.
     connections: HashMap<ConnectionId, NodeKey>,
-    /// Nodes by name and origin.
-    identities: HashMap<(Arc<str>, Arc<str>), NodeKey>,
+    /// Nodes by name and origin. No name is without a node.
+    identities: HashMap<Arc<str>, BTreeMap<Arc<str>, NodeKey>>,
     /// Who has each job. No job is without a node.
     jobs: BTreeMap<Arc<str>, Vec<NodeKey>>,
     /// The jobs of each session. No session is without a job.
@@ -109,6 +133,8 @@ pub struct Registry {
     next_key: u64,
     /// As [`MAX_SIZE`] counts.
     size: usize,
+    /// Grows with each change.
+    version: u64,
 }
 
 impl Registry {
@@ -121,8 +147,9 @@ impl Registry {
         connection: ConnectionId,
         info: NodeInfo,
         incarnation: Option<String>,
-        changes: &mut Vec<Change>,
+        changes: &mut Changes,
     ) -> Result<Arrival, Refusal> {
+        self.version += 1;
         if self.connections.contains_key(&connection) {
             return Err(Refusal::IdentifiedTwice);
         }
@@ -132,27 +159,29 @@ impl Registry {
         if let Some(incarnation) = &incarnation {
             check("incarnation", incarnation)?;
         }
-        let identity = (Arc::from(info.name.as_str()), Arc::from(info.origin.as_str()));
-        let known = self.identities.get(&identity).copied();
+        let known =
+            self.identities.get(info.name.as_str()).and_then(|places| places.get(info.origin.as_str())).copied();
         if let Some((key, node)) = known.and_then(|key| Some((key, self.nodes.get_mut(&key)?))) {
-            if incarnation.is_none() || node.incarnation != incarnation {
+            let is_same_run = incarnation.is_some() && node.incarnation == incarnation;
+            if !is_same_run || node.info.version != info.version {
                 let NodeInfo { name, origin, .. } = info;
                 return Err(Refusal::Taken { by: node.connection, name, origin });
             }
             let before = std::mem::replace(&mut node.connection, connection);
-            node.info = Arc::new(info.clone());
             node.unconfirmed = Some(Unconfirmed::all_of(node));
             self.connections.remove(&before);
             self.connections.insert(connection, key);
-            changes.push(Change::Identify(info));
+            changes.tell(|| Change::Identify(info));
             return Ok(Arrival::Again(before));
         }
         let key = NodeKey(self.next_key);
         self.next_key += 1;
         self.nodes.insert(key, Node::new(connection, Arc::new(info.clone()), incarnation));
         self.connections.insert(connection, key);
-        self.identities.insert(identity, key);
-        changes.extend([Change::AddNode(UnknownNode::default()), Change::Identify(info)]);
+        let places = self.identities.entry(Arc::from(info.name.as_str())).or_default();
+        places.insert(Arc::from(info.origin.as_str()), key);
+        changes.tell(|| Change::AddNode(UnknownNode::default()));
+        changes.tell(|| Change::Identify(info));
         Ok(Arrival::New)
     }
 
@@ -160,13 +189,9 @@ impl Registry {
     ///
     /// # Errors
     /// When it did not say who it is, has this job already, or too many.
-    pub fn register_job(
-        &mut self,
-        connection: ConnectionId,
-        job: &str,
-        changes: &mut Vec<Change>,
-    ) -> Result<(), Refusal> {
+    pub fn register_job(&mut self, connection: ConnectionId, job: &str, changes: &mut Changes) -> Result<(), Refusal> {
         let key = self.key(connection)?;
+        self.version += 1;
         check("job_name", job)?;
         let node = self.nodes.get_mut(&key).ok_or(Refusal::NotIdentified)?;
         if let Some(unconfirmed) = &mut node.unconfirmed
@@ -180,14 +205,14 @@ impl Registry {
         if node.jobs.len() >= MAX_JOBS {
             return Err(Refusal::TooMany { whose: "a node", what: "jobs", most: MAX_JOBS });
         }
-        self.size = enlarged(self.size, job.len())?;
+        self.size = enlarged(self.size, Node::size_of_job(job))?;
         // The name is kept once, whoever has it.
         let name = match self.jobs.get_key_value(job) {
             Some((name, _)) => Arc::clone(name),
             None => Arc::from(job),
         };
         node.add_job(Arc::clone(&name));
-        changes.push(Change::AddJob { node: NodeInfo::clone(&node.info), job_name: job.to_owned() });
+        changes.tell(|| Change::AddJob { node: NodeInfo::clone(&node.info), job_name: job.to_owned() });
         let session = session_of(job);
         match self.sessions.get_mut(session) {
             Some(jobs) => {
@@ -209,9 +234,10 @@ impl Registry {
         &mut self,
         connection: ConnectionId,
         job: &str,
-        changes: &mut Vec<Change>,
+        changes: &mut Changes,
     ) -> Result<(), Refusal> {
         let key = self.key(connection)?;
+        self.version += 1;
         self.remove_job(key, job, changes);
         Ok(())
     }
@@ -225,9 +251,10 @@ impl Registry {
         connection: ConnectionId,
         job: &str,
         pid: ProcessId,
-        changes: &mut Vec<Change>,
+        changes: &mut Changes,
     ) -> Result<(), Refusal> {
         let key = self.key(connection)?;
+        self.version += 1;
         let node = self.nodes.get_mut(&key).ok_or(Refusal::NotIdentified)?;
         let Some(pids) = node.jobs.get_mut(job) else { return Err(Refusal::UnknownJob(job.to_owned())) };
         if let Some(unconfirmed) = &mut node.unconfirmed {
@@ -237,10 +264,10 @@ impl Registry {
             if node.processes >= MAX_PROCESSES {
                 return Err(Refusal::TooMany { whose: "a node", what: "processes", most: MAX_PROCESSES });
             }
-            self.size = enlarged(self.size, size_of::<ProcessId>())?;
+            self.size = enlarged(self.size, Node::SIZE_OF_PROCESS)?;
             pids.insert(place, pid);
             node.processes += 1;
-            changes.push(Change::AddProcess { node: NodeInfo::clone(&node.info), job_name: job.to_owned(), pid });
+            changes.tell(|| Change::AddProcess { node: NodeInfo::clone(&node.info), job_name: job.to_owned(), pid });
         }
         Ok(())
     }
@@ -254,16 +281,16 @@ impl Registry {
         connection: ConnectionId,
         job: &str,
         pid: ProcessId,
-        changes: &mut Vec<Change>,
+        changes: &mut Changes,
     ) -> Result<(), Refusal> {
+        self.version += 1;
         let node = self.node(connection)?;
         if !node.jobs.contains_key(job) {
             return Err(Refusal::UnknownJob(job.to_owned()));
         }
         let had = node.size();
         node.remove_process(job, pid, changes);
-        let has = node.size();
-        self.size -= had - has;
+        self.size -= had - node.size();
         Ok(())
     }
 
@@ -271,14 +298,15 @@ impl Registry {
     ///
     /// # Errors
     /// When it did not say who it is.
-    pub fn synced(&mut self, connection: ConnectionId, changes: &mut Vec<Change>) -> Result<(), Refusal> {
+    pub fn synced(&mut self, connection: ConnectionId, changes: &mut Changes) -> Result<(), Refusal> {
         let key = self.key(connection)?;
+        self.version += 1;
         let node = self.nodes.get_mut(&key).ok_or(Refusal::NotIdentified)?;
         let Some(Unconfirmed { jobs, pids }) = node.unconfirmed.take() else { return Ok(()) };
         let had = node.size();
-        for (job, pids) in pids {
+        for (job, gone) in pids {
             if !jobs.contains(&job) {
-                pids.into_iter().for_each(|pid| node.remove_process(&job, pid, changes));
+                node.remove_processes(&job, &gone, changes);
             }
         }
         self.size -= had - node.size();
@@ -289,21 +317,39 @@ impl Registry {
     }
 
     /// A connection has ended, and its node with it. Answers which, unless it has come on another one meanwhile, or never said who it is.
-    pub fn disconnect(&mut self, connection: ConnectionId, changes: &mut Vec<Change>) -> Option<Arc<NodeInfo>> {
+    pub fn disconnect(&mut self, connection: ConnectionId, changes: &mut Changes) -> Option<Arc<NodeInfo>> {
         let key = self.connections.remove(&connection)?;
+        self.version += 1;
         let node = self.nodes.remove(&key)?;
         self.size -= node.size();
-        self.identities.remove(&(Arc::from(node.info.name.as_str()), Arc::from(node.info.origin.as_str())));
+        let NodeInfo { name, origin, .. } = &*node.info;
+        if let Some(places) = self.identities.get_mut(name.as_str()) {
+            places.remove(origin.as_str());
+            if places.is_empty() {
+                self.identities.remove(name.as_str());
+            }
+        }
         for job in node.jobs.keys() {
             self.forget_holder(key, job);
         }
-        changes.push(Change::RemoveNode(NodeInfo::clone(&node.info)));
+        changes.tell(|| Change::RemoveNode(NodeInfo::clone(&node.info)));
         Some(node.info)
+    }
+
+    /// The name of a connection's node, if that has said who it is.
+    pub fn name_of(&self, connection: ConnectionId) -> Option<String> {
+        let node = self.connections.get(&connection).and_then(|key| self.nodes.get(key));
+        node.map(|node| node.info.name.clone())
     }
 
     /// Whether a connection's node has said who it is.
     pub fn is_identified(&self, connection: ConnectionId) -> bool {
         self.connections.contains_key(&connection)
+    }
+
+    /// Another number whenever something may have changed.
+    pub fn version(&self) -> u64 {
+        self.version
     }
 
     fn key(&self, connection: ConnectionId) -> Result<NodeKey, Refusal> {
@@ -315,7 +361,7 @@ impl Registry {
         self.nodes.get_mut(&key).ok_or(Refusal::NotIdentified)
     }
 
-    fn remove_job(&mut self, key: NodeKey, job: &str, changes: &mut Vec<Change>) {
+    fn remove_job(&mut self, key: NodeKey, job: &str, changes: &mut Changes) {
         let Some(node) = self.nodes.get_mut(&key) else { return };
         let had = node.size();
         if node.remove_job(job, changes) {
@@ -345,7 +391,8 @@ impl Registry {
 /// The size with so much more.
 fn enlarged(size: usize, more: usize) -> Result<usize, Refusal> {
     let all = size + more;
-    let too_large = Refusal::TooMany { whose: "all nodes together", what: "bytes of names", most: MAX_SIZE };
+    let too_large =
+        Refusal::TooMany { whose: "all nodes together", what: "bytes of jobs and processes", most: MAX_SIZE };
     if all > MAX_SIZE { Err(too_large) } else { Ok(all) }
 }
 

@@ -10,7 +10,7 @@ use gaffer_core::{
     api::lookup::{Change, NodeInfo, Source},
 };
 
-use super::ConnectionId;
+use super::{Changes, ConnectionId};
 
 #[derive(Debug)]
 pub(super) struct Node {
@@ -53,9 +53,19 @@ impl Node {
         Self { connection, info, incarnation, jobs: HashMap::new(), processes: 0, names: 0, unconfirmed: None }
     }
 
-    /// Bytes of its jobs' names, and of pids.
+    /// What a process takes, and its place among those that a node that comes back has still to confirm.
+    pub(super) const SIZE_OF_PROCESS: usize = 4 * size_of::<ProcessId>();
+
+    /// What a job takes beside its name: its places here and in all indices, where maps and lists have room for more than they hold.
+    const SIZE_OF_JOB: usize = 512;
+
+    pub(super) fn size_of_job(job: &str) -> usize {
+        Self::SIZE_OF_JOB + job.len()
+    }
+
+    /// About what its jobs and processes take.
     pub(super) fn size(&self) -> usize {
-        self.names + self.processes * size_of::<ProcessId>()
+        self.names + self.jobs.len() * Self::SIZE_OF_JOB + self.processes * Self::SIZE_OF_PROCESS
     }
 
     pub(super) fn add_job(&mut self, job: Arc<str>) {
@@ -64,7 +74,7 @@ impl Node {
     }
 
     /// Whether it had it.
-    pub(super) fn remove_job(&mut self, job: &str, changes: &mut Vec<Change>) -> bool {
+    pub(super) fn remove_job(&mut self, job: &str, changes: &mut Changes) -> bool {
         let Some(pids) = self.jobs.remove(job) else { return false };
         self.processes -= pids.len();
         self.names -= job.len();
@@ -72,11 +82,11 @@ impl Node {
             unconfirmed.jobs.remove(job);
             unconfirmed.pids.remove(job);
         }
-        changes.push(Change::RemoveJob { node: NodeInfo::clone(&self.info), job_name: job.to_owned() });
+        changes.tell(|| Change::RemoveJob { node: NodeInfo::clone(&self.info), job_name: job.to_owned() });
         true
     }
 
-    pub(super) fn remove_process(&mut self, job: &str, pid: ProcessId, changes: &mut Vec<Change>) {
+    pub(super) fn remove_process(&mut self, job: &str, pid: ProcessId, changes: &mut Changes) {
         let Some(pids) = self.jobs.get_mut(job) else { return };
         let Ok(place) = pids.binary_search(&pid) else { return };
         pids.remove(place);
@@ -84,7 +94,26 @@ impl Node {
         if let Some(unconfirmed) = &mut self.unconfirmed {
             unconfirmed.confirm(job, pid);
         }
-        changes.push(Change::RemoveProcess { node: NodeInfo::clone(&self.info), job_name: job.to_owned(), pid });
+        changes.tell(|| Change::RemoveProcess { node: NodeInfo::clone(&self.info), job_name: job.to_owned(), pid });
+    }
+
+    /// Removes many at once: one after the other it would take a time that grows with the square of their number.
+    pub(super) fn remove_processes(&mut self, job: &str, gone: &BTreeSet<ProcessId>, changes: &mut Changes) {
+        let Some(pids) = self.jobs.get_mut(job) else { return };
+        let before = pids.len();
+        pids.retain(|pid| {
+            let stays = !gone.contains(pid);
+            if !stays {
+                let (node, job_name) = (&self.info, job);
+                changes.tell(|| Change::RemoveProcess {
+                    node: NodeInfo::clone(node),
+                    job_name: job_name.to_owned(),
+                    pid: *pid,
+                });
+            }
+            stays
+        });
+        self.processes -= before - pids.len();
     }
 
     /// It, as one that has a job.

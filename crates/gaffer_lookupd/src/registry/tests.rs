@@ -18,9 +18,14 @@ fn pid(number: u64) -> ProcessId {
 const ONE: ConnectionId = ConnectionId(1);
 const TWO: ConnectionId = ConnectionId(2);
 
-/// A registry whose changes nobody wants.
-#[derive(Default)]
-struct Quiet(Registry, Vec<Change>);
+/// A registry, and what has changed in it.
+struct Quiet(Registry, Changes);
+
+impl Default for Quiet {
+    fn default() -> Self {
+        Self(Registry::default(), Changes::new(true))
+    }
+}
 
 impl Quiet {
     fn identify(&mut self, connection: ConnectionId, info: &NodeInfo, run: Option<&str>) -> Result<Arrival, Refusal> {
@@ -51,7 +56,7 @@ impl Quiet {
             Change::RemoveProcess { job_name, pid, .. } => format!("-{job_name} {pid}"),
             Change::Lost { lost } => format!("lost {lost}"),
         };
-        std::mem::take(&mut self.1).iter().map(word).collect()
+        self.1.take().iter().map(word).collect()
     }
 }
 
@@ -60,8 +65,8 @@ fn who_did_not_say_who_it_is_may_say_nothing_else() {
     let mut registry = Quiet::default();
     assert_eq!(registry.job(ONE, "s.a"), Err(Refusal::NotIdentified));
     assert_eq!(registry.process(ONE, "s.a", 1), Err(Refusal::NotIdentified));
-    assert_eq!(registry.0.synced(ONE, &mut Vec::new()), Err(Refusal::NotIdentified));
-    assert_eq!(registry.0.disconnect(ONE, &mut Vec::new()), None);
+    assert_eq!(registry.0.synced(ONE, &mut Changes::new(false)), Err(Refusal::NotIdentified));
+    assert_eq!(registry.0.disconnect(ONE, &mut Changes::new(false)), None);
     assert!(registry.told().is_empty());
 }
 
@@ -174,13 +179,39 @@ fn what_cannot_be_a_name_is_refused() {
 fn what_all_nodes_have_together_is_bounded() {
     let mut registry = Quiet::default();
     registry.identify(ONE, &info("a", "http://a"), None).unwrap();
-    registry.0.size = MAX_SIZE - 10;
-    assert!(matches!(registry.job(ONE, "s.x1234567"), Ok(())));
+    registry.0.size = MAX_SIZE - Node::size_of_job("s.x");
+    registry.job(ONE, "s.x").unwrap();
     let full = registry.job(ONE, "s.y").unwrap_err();
-    assert_eq!(full.to_string(), "all nodes together may have at most 268435456 bytes of names");
-    assert!(registry.process(ONE, "s.x1234567", 1).is_err());
-    registry.0.unregister_job(ONE, "s.x1234567", &mut registry.1).unwrap();
+    assert_eq!(full.to_string(), "all nodes together may have at most 1073741824 bytes of jobs and processes");
+    assert!(registry.process(ONE, "s.x", 1).is_err());
+    registry.0.unregister_job(ONE, "s.x", &mut registry.1).unwrap();
     assert!(registry.job(ONE, "s.y").is_ok());
+}
+
+#[test]
+fn a_node_that_comes_back_without_its_many_processes_costs_no_more_than_they_are() {
+    let mut registry = Quiet::default();
+    let node = info("a", "http://a");
+    registry.identify(ONE, &node, Some("run")).unwrap();
+    registry.job(ONE, "s.x").unwrap();
+    for number in 0..MAX_PROCESSES as u64 {
+        registry.process(ONE, "s.x", number).unwrap();
+    }
+    let many = registry.process(ONE, "s.x", u64::MAX).unwrap_err();
+    assert_eq!(many.to_string(), "a node may have at most 100000 processes");
+    registry.identify(TWO, &node, Some("run")).unwrap();
+    registry.job(TWO, "s.x").unwrap();
+    registry.0.synced(TWO, &mut Changes::new(false)).unwrap();
+    assert_eq!(registry.pids("s.x"), [[0; 0]]);
+    assert_eq!(registry.0.size, Node::size_of_job("s.x"));
+}
+
+#[test]
+fn the_same_run_does_not_speak_another_version() {
+    let mut registry = Quiet::default();
+    registry.identify(ONE, &info("a", "http://a"), Some("run")).unwrap();
+    let other = NodeInfo { version: "0.2".to_owned(), ..info("a", "http://a") };
+    assert!(matches!(registry.identify(TWO, &other, Some("run")), Err(Refusal::Taken { .. })));
 }
 
 /// What a connection says, of few names, so that they meet.
@@ -345,7 +376,7 @@ fn listed(registry: &Registry) -> (BTreeSet<NodeInfo>, Seen) {
     (registry.nodes().nodes.into_iter().collect(), seen)
 }
 
-fn say(registry: &mut Registry, connection: u64, said: &Said, changes: &mut Vec<Change>) {
+fn say(registry: &mut Registry, connection: u64, said: &Said, changes: &mut Changes) {
     let connection = ConnectionId(connection);
     // What is refused changes nothing, which the model knows.
     let _refused = match said {
@@ -374,10 +405,10 @@ proptest! {
     ) {
         let (mut registry, mut model, mut watcher) = (Registry::default(), Model::default(), Watcher::default());
         for (connection, said) in &history {
-            let mut changes = Vec::new();
+            let mut changes = Changes::new(true);
             say(&mut registry, *connection, said, &mut changes);
             model.hear(*connection, said);
-            changes.into_iter().for_each(|change| watcher.hear(change));
+            changes.take().into_iter().for_each(|change| watcher.hear(change));
             let seen = listed(&registry);
             prop_assert_eq!(&seen, &model.seen(), "after {:?} of {}", said, connection);
             let counted: usize = registry.nodes.values().map(Node::size).sum();
@@ -385,7 +416,7 @@ proptest! {
             prop_assert_eq!(&seen, &(watcher.nodes.clone(), watcher.seen.clone()));
         }
         for connection in 0..5 {
-            registry.disconnect(ConnectionId(connection), &mut Vec::new());
+            registry.disconnect(ConnectionId(connection), &mut Changes::new(false));
         }
         let Registry { nodes, connections, identities, jobs, sessions, size, .. } = registry;
         prop_assert_eq!(size, 0);

@@ -256,6 +256,21 @@ async fn a_job_is_followed_from_node_to_node() {
     assert_eq!(calls, ["http://a:80", "http://b:80"]);
     let failed = follower.call(async |_| Err::<(), _>(Error::InvalidKey)).await;
     assert!(matches!(failed, Err(Error::InvalidKey)), "what another node would say as well is told");
+    // One that is there, but out of reach: the next is called at once.
+    let c = Managed::start("c", &[lookupd.address]).await;
+    c.load("s.x", 1).await;
+    until_as(&lookupd.lookup(), &[&b, &c]).await;
+    let mut called = Vec::new();
+    let answered = follower.call(async |client: Client| {
+        called.push(client.endpoint().to_string());
+        if called.len() == 1 {
+            return Client::new(&format!("http://{}", nowhere().await).parse().unwrap())?.ping().await;
+        }
+        Ok(())
+    });
+    timeout(DEADLINE, answered).await.unwrap().unwrap();
+    assert_eq!(called, ["http://b:80", "http://c:80"]);
+    c.manager.stop().await;
     b.manager.stop().await;
     lookupd.stop().await;
 }

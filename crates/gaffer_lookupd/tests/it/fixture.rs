@@ -10,7 +10,7 @@ use std::{
 
 use futures_util::{SinkExt, StreamExt};
 use gaffer_client::{
-    Client,
+    Client, ClientBuilder,
     lookup::{Lookup, Registrar, Report},
 };
 use gaffer_core::{
@@ -48,9 +48,9 @@ pub(crate) struct Lookupd {
     server: Option<Server>,
 }
 
+/// Nodes are asked this often, and have much time to answer: the machine may have much to do.
 pub(crate) fn pings(interval: f64) -> Pings {
-    let interval = Duration::from_secs_f64(interval);
-    Pings { interval, timeout: interval }
+    Pings { interval: Duration::from_secs_f64(interval), timeout: DEADLINE }
 }
 
 impl Lookupd {
@@ -104,8 +104,12 @@ impl Lookupd {
     }
 }
 
+fn builder(address: SocketAddr) -> ClientBuilder {
+    Client::builder(&format!("http://{address}").parse().unwrap()).answer_timeout(DEADLINE)
+}
+
 pub(crate) fn client(address: SocketAddr) -> Client {
-    Client::builder(&format!("http://{address}").parse().unwrap()).answer_timeout(DEADLINE).build().unwrap()
+    builder(address).build().unwrap()
 }
 
 /// By node and job, the processes.
@@ -216,8 +220,8 @@ impl Managed {
         let reports = Arc::new(Mutex::new(Vec::new()));
         let kept = Arc::clone(&reports);
         let report = move |report: Report| kept.lock().unwrap().push(report.to_string());
-        let servers = servers.iter().copied().map(client).collect();
-        let registrar = Registrar::new(servers, name, format!("http://{name}"), report);
+        let servers = servers.iter().copied().map(builder).collect();
+        let registrar = Registrar::new(servers, name, format!("http://{name}"), report).unwrap();
         manager.start_applications(vec![Box::new(registrar)]).await.map_err(|(name, _)| name).unwrap();
         Self { manager, name: name.to_owned(), reports }
     }

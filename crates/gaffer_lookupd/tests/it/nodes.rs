@@ -1,6 +1,9 @@
 //! `/ws`: what nodes say, and what is answered; how it is found out that they are gone.
 
+use std::time::Duration;
+
 use futures_util::{SinkExt, StreamExt};
+use gaffer_lookupd::Pings;
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::Message;
 
@@ -90,7 +93,7 @@ async fn a_node_is_gone_with_its_connection() {
 
 #[tokio::test]
 async fn a_node_that_gives_no_sign_of_life_is_gone_and_one_that_answers_pings_is_not() {
-    let lookupd = Lookupd::start(pings(0.2)).await;
+    let lookupd = Lookupd::start(Pings { timeout: Duration::from_secs(3), ..pings(0.2) }).await;
     let (mut silent, mut quiet) = (lookupd.node().await, lookupd.node().await);
     silent.identify("silent", None).await;
     quiet.identify("quiet", None).await;
@@ -107,6 +110,20 @@ async fn a_node_that_gives_no_sign_of_life_is_gone_and_one_that_answers_pings_is
     until_known(&lookupd, &[("quiet", "s.y", &[])]).await;
     reading.abort();
     until_known(&lookupd, &[]).await;
+    lookupd.stop().await;
+}
+
+#[tokio::test]
+async fn a_node_that_says_much_and_reads_nothing_is_gone_as_well() {
+    let lookupd = Lookupd::start(Pings { timeout: Duration::from_secs(1), ..pings(0.2) }).await;
+    let mut node = lookupd.node().await;
+    node.identify("a", None).await;
+    node.register("s.x", &[]).await;
+    // Until nothing fits into the connection any more, either way.
+    let ping = json!({"msgid": "x".repeat(50_000), "type": "PING"}).to_string();
+    let saying = tokio::spawn(async move { while node.socket.send(Message::text(ping.clone())).await.is_ok() {} });
+    until_known(&lookupd, &[]).await;
+    saying.await.unwrap();
     lookupd.stop().await;
 }
 

@@ -48,6 +48,8 @@ async fn what_is_wrong_is_told_in_the_one_form() {
         ("/findSession", 400, "bad_request", "the query needs `sessionid`"),
         ("/nothing", 404, "not_found", "there is nothing at /nothing"),
         ("/ws", 400, "not_a_websocket", "this is a websocket"),
+        ("/findJob?name=a&name=b", 400, "bad_value", "duplicate field `name`"),
+        ("/sessions/%FF", 400, "bad_value", "UTF-8"),
         ("/lookup/nothing", 404, "not_found", "nothing"),
     ] {
         let (status, body) = get(&router, path).await;

@@ -1,6 +1,9 @@
 //! What a node says on one connection, and what it makes of the answers: without the connection.
 
-use std::{collections::VecDeque, time::Duration};
+use std::{
+    collections::{HashSet, VecDeque},
+    time::Duration,
+};
 
 use gaffer_core::api::lookup::{NodeMessage, NodeReply, NodeRequest};
 use serde_json::Value;
@@ -9,20 +12,25 @@ use serde_json::Value;
 pub(super) const USUAL_INTERVAL: Duration = Duration::from_secs(15);
 
 /// Said, but not answered yet: more is not said before some of it is.
-const MOST_UNANSWERED: usize = 4096;
+pub(super) const MOST_UNANSWERED: usize = 4096;
 
 /// Messages that were said, and wait for their answers, which come in order.
 #[derive(Debug, Default)]
 pub(super) struct Dialogue {
     next_id: u64,
     unanswered: VecDeque<Kind>,
+    /// Jobs that the server does not take: of them and their processes it knows nothing.
+    not_taken: HashSet<String>,
 }
 
 /// What is to be known of a message when it is answered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 enum Kind {
     Identify,
-    Job,
+    /// Of this job.
+    Job(String),
+    /// Of a process of this job.
+    Process(String),
     Synced,
     Other,
 }
@@ -48,12 +56,12 @@ impl Dialogue {
         self.next_id += 1;
         self.unanswered.push_back(match &request {
             NodeRequest::Identify { .. } => Kind::Identify,
-            NodeRequest::RegisterJob { .. } => Kind::Job,
+            NodeRequest::RegisterJob { job_name } => Kind::Job(job_name.clone()),
+            NodeRequest::RegisterProcess { job_name, .. } | NodeRequest::UnregisterProcess { job_name, .. } => {
+                Kind::Process(job_name.clone())
+            }
             NodeRequest::Synced => Kind::Synced,
-            NodeRequest::UnregisterJob { .. }
-            | NodeRequest::RegisterProcess { .. }
-            | NodeRequest::UnregisterProcess { .. }
-            | NodeRequest::Ping => Kind::Other,
+            NodeRequest::UnregisterJob { .. } | NodeRequest::Ping => Kind::Other,
         });
         // The original's ids are texts.
         let message = NodeMessage { msgid: Value::from(self.next_id.to_string()), request };
@@ -83,7 +91,11 @@ impl Dialogue {
         if reply.ok {
             return match kind {
                 Kind::Identify => Meaning::Welcome(interval(reply.ping_interval)),
-                Kind::Job | Kind::Synced | Kind::Other => Meaning::Fine,
+                Kind::Job(job) => {
+                    self.not_taken.remove(&job);
+                    Meaning::Fine
+                }
+                Kind::Process(_) | Kind::Synced | Kind::Other => Meaning::Fine,
             };
         }
         let reason = [reply.detail, reply.reason, reply.error].into_iter().flatten().find(|text| !text.is_empty());
@@ -93,9 +105,14 @@ impl Dialogue {
             // The original does not know the word.
             (Kind::Synced, Some(400)) => Meaning::Fine,
             // It has it, which is what is wanted.
-            (Kind::Job, Some(409)) => Meaning::Fine,
-            (Kind::Job | Kind::Other, Some(400)) => Meaning::NotTaken(reason),
-            (Kind::Job | Kind::Synced | Kind::Other, _) => Meaning::OutOfStep(reason),
+            (Kind::Job(_), Some(409)) => Meaning::Fine,
+            (Kind::Job(job), Some(400)) => {
+                self.not_taken.insert(job);
+                Meaning::NotTaken(reason)
+            }
+            (Kind::Process(job), Some(404)) if self.not_taken.contains(&job) => Meaning::Fine,
+            (Kind::Process(_) | Kind::Other, Some(400)) => Meaning::NotTaken(reason),
+            (Kind::Job(_) | Kind::Process(_) | Kind::Synced | Kind::Other, _) => Meaning::OutOfStep(reason),
         }
     }
 }
@@ -155,6 +172,22 @@ mod tests {
         assert!(matches!(heard(job(), "hello"), Meaning::OutOfStep(_)));
         let mut silent = Dialogue::default();
         assert!(matches!(silent.hear(br#"{"ok": true, "msgid": "9"}"#), Meaning::OutOfStep(_)));
+    }
+
+    #[test]
+    fn what_is_said_of_a_job_that_is_not_taken_is_of_no_consequence() {
+        let mut dialogue = Dialogue::default();
+        let job = |name: &str| NodeRequest::RegisterJob { job_name: name.to_owned() };
+        let process = |name: &str| NodeRequest::RegisterProcess { job_name: name.to_owned(), pid: ProcessId::new(1) };
+        let many = br#"{"errno": 400, "error": "too_many", "reason": "at most 7", "msgid": "1"}"#;
+        let missing = br#"{"errno": 404, "error": "not_found", "reason": "no job", "msgid": "1"}"#;
+        drop((dialogue.say(job("s.a")), dialogue.say(process("s.a")), dialogue.say(process("s.b"))));
+        assert_eq!(dialogue.hear(many), Meaning::NotTaken("at most 7".to_owned()));
+        assert_eq!(dialogue.hear(missing), Meaning::Fine);
+        assert_eq!(dialogue.hear(missing), Meaning::OutOfStep("no job".to_owned()), "that one it should have");
+        drop((dialogue.say(job("s.a")), dialogue.say(process("s.a"))));
+        assert_eq!(dialogue.hear(br#"{"ok": true, "msgid": "1"}"#), Meaning::Fine);
+        assert!(matches!(dialogue.hear(missing), Meaning::OutOfStep(_)), "now it should have it");
     }
 
     #[test]

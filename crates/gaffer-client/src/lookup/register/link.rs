@@ -9,17 +9,18 @@ use gaffer_core::{
 };
 use tokio::{
     sync::watch,
+    task::spawn_blocking,
     time::{Instant, sleep, sleep_until, timeout},
 };
 use tokio_tungstenite::tungstenite::Message;
 
 use super::{
     Report,
-    dialogue::{Dialogue, Meaning, USUAL_INTERVAL},
+    dialogue::{Dialogue, MOST_UNANSWERED, Meaning, USUAL_INTERVAL},
     ledger::Ledger,
 };
 use crate::{
-    Cause, Client, Error,
+    Cause, Client, ClientBuilder, Error,
     backoff::{Backoff, dice},
     lookup::Silent,
     websocket::{Said, Socket},
@@ -27,13 +28,22 @@ use crate::{
 
 /// Tells one server of this node, until it is to stop.
 pub(super) struct Link {
+    pub(super) builder: ClientBuilder,
     pub(super) server: Client,
     pub(super) node: NodeInfo,
     pub(super) manager: Manager,
     pub(super) report: Arc<dyn Fn(Report) + Send + Sync>,
     /// How often the server wants to hear of us, as far as it has said so.
     pub(super) interval: Duration,
+    /// By which the server knows this link again. It is nobody else's: who knows it could take the node's place.
+    pub(super) incarnation: String,
 }
+
+/// Most bytes of what a server says at once.
+const MAX_MESSAGE: usize = 64 * 1024;
+
+/// The least that a server is given to answer: it may have much to do, and be far away.
+const LEAST_PATIENCE: Duration = Duration::from_secs(5);
 
 /// Whether the connection has come that far that its end is worth a word.
 type IsWelcome = bool;
@@ -88,25 +98,39 @@ impl Link {
             // So a server that was away knows all again before it would have missed a node that is.
             backoff.at_most(self.interval / 2);
             sleep(backoff.pause(dice())).await;
+            self.renew().await;
+        }
+    }
+
+    /// Reads the files of TLS again: certificates are replaced.
+    async fn renew(&mut self) {
+        if !self.server.endpoint().is_tls() {
+            return;
+        }
+        let builder = self.builder.clone();
+        // What does not read now may be half replaced. Those that were read before are used, and if they do not serve, that is told.
+        if let Ok(Ok(server)) = spawn_blocking(move || builder.build()).await {
+            self.server = server;
         }
     }
 
     /// Speaks on one connection, until that ends.
     async fn connection(&mut self, is_welcome: &mut IsWelcome) -> Result<(), End> {
-        let patience = (self.interval / 2).max(Duration::from_secs(1));
+        let patience = self.interval.max(LEAST_PATIENCE);
         let call = self.server.get(&["ws"]);
         let what = call.what().to_owned();
-        let opened = timeout(patience, Socket::open(call)).await;
+        let opened = timeout(patience, Socket::open_for(call, MAX_MESSAGE)).await;
         let socket = opened.unwrap_or_else(|_| Err(self.server.interrupted(&what, Cause::Timeout(patience))))?;
         let mut connection = Connection::new(socket, patience);
         let node = self.node.clone();
-        connection.say(NodeRequest::Identify { node, incarnation: Some(self.manager.node().to_owned()) }).await?;
+        connection.say(NodeRequest::Identify { node, incarnation: Some(self.incarnation.clone()) }).await?;
         self.interval = match connection.answer_in_time().await? {
             Meaning::Welcome(interval) => interval,
             Meaning::Refused(reason) | Meaning::OutOfStep(reason) => return Err(End::Refused(reason)),
             Meaning::Fine | Meaning::NotTaken(_) => USUAL_INTERVAL, // Not reached: it answers an IDENTIFY.
         };
-        connection.patience = self.interval;
+        connection.interval = self.interval;
+        connection.patience = self.interval.max(LEAST_PATIENCE);
         // In this order: what happens between the two is heard twice, and nothing is missed.
         let mut events = self.manager.subscribe(&Pattern::Jobs);
         let mut ledger = Ledger::default();
@@ -122,7 +146,7 @@ impl Link {
                     }
                 }
                 Next::Missed => drop(self.tell_all(&mut connection, &mut ledger).await?),
-                Next::Heard(meaning) => self.mind(&connection, meaning)?,
+                Next::Heard(meaning) => self.mind(&mut connection, meaning)?,
                 Next::Quiet => connection.say(NodeRequest::Ping).await?,
             }
         }
@@ -150,6 +174,8 @@ impl Link {
     ) -> Result<Next, End> {
         let (is_full, alarm) = (connection.dialogue.is_full(), connection.alarm());
         tokio::select! {
+            // After a pause of the whole machine an answer may be there, and its time over: then it is there.
+            biased;
             answer = connection.answer() => Ok(Next::Heard(answer?)),
             event = events.recv(), if !is_full => match event {
                 Some(Delivery::Item(event)) => Ok(Next::Event(event)),
@@ -163,9 +189,10 @@ impl Link {
         }
     }
 
-    fn mind(&self, connection: &Connection, meaning: Meaning) -> Result<(), End> {
+    fn mind(&self, connection: &mut Connection, meaning: Meaning) -> Result<(), End> {
         match meaning {
             Meaning::Fine | Meaning::Welcome(_) => Ok(()),
+            Meaning::NotTaken(_) if std::mem::replace(&mut connection.was_not_taken, true) => Ok(()),
             Meaning::NotTaken(reason) => {
                 (self.report)(Report::NotTaken { server: self.server.endpoint().clone(), reason });
                 Ok(())
@@ -191,8 +218,12 @@ struct Connection {
     dialogue: Dialogue,
     /// What came while something was said.
     early: VecDeque<Said>,
-    /// How long an answer may take, and a silence.
+    /// How long we may be silent.
+    interval: Duration,
+    /// How long an answer may take.
     patience: Duration,
+    /// Whether it was told already that the server does not take something: there may be many thousand.
+    was_not_taken: bool,
     /// When something was said last.
     said: Instant,
     /// Since when an answer is waited for; anew with each that comes.
@@ -202,7 +233,17 @@ struct Connection {
 impl Connection {
     fn new(socket: Socket, patience: Duration) -> Self {
         let (dialogue, early) = (Dialogue::default(), VecDeque::new());
-        Self { socket, dialogue, early, patience, said: Instant::now(), waits_since: None }
+        let interval = patience;
+        Self {
+            socket,
+            dialogue,
+            early,
+            interval,
+            patience,
+            was_not_taken: false,
+            said: Instant::now(),
+            waits_since: None,
+        }
     }
 
     async fn say(&mut self, request: NodeRequest) -> Result<(), End> {
@@ -212,9 +253,14 @@ impl Connection {
         let early = &mut self.early;
         let sent = timeout(self.patience, self.socket.send(Message::text(text), |said| early.push_back(said)));
         match sent.await {
-            Ok(sent) => Ok(sent?),
-            Err(_) => Err(self.silence()),
+            Ok(sent) => sent?,
+            Err(_) => return Err(self.silence()),
         }
+        // Each was said, and is answered once.
+        if self.early.len() > MOST_UNANSWERED {
+            return Err(self.socket.protocol("it answers what was not said".to_owned()).into());
+        }
+        Ok(())
     }
 
     /// The next answer. Nothing is lost if it is dropped before it resolves.
@@ -236,7 +282,10 @@ impl Connection {
 
     /// When something is to be done about the silence.
     fn alarm(&self) -> Instant {
-        self.waits_since.unwrap_or(self.said) + self.patience
+        match self.waits_since {
+            Some(since) => since + self.patience,
+            None => self.said + self.interval,
+        }
     }
 
     /// What it means that an answer does not come.

@@ -12,10 +12,11 @@ use gaffer_core::{
     applications::{Application, ApplicationError, BoxFuture},
 };
 use tokio::{sync::watch, task::JoinSet};
+use tokio_tungstenite::tungstenite::handshake::client::generate_key;
 
 use self::{dialogue::USUAL_INTERVAL, link::Link};
 use super::Silent;
-use crate::{Client, Endpoint};
+use crate::{Client, ClientBuilder, Endpoint, Error};
 
 /// Tells lookup servers which jobs and processes a manager has, and each change of that: as long as the manager runs, and each server for
 /// itself, so that one that is away, or slow, does not disturb the others. One that comes back is told everything anew.
@@ -28,13 +29,13 @@ use crate::{Client, Endpoint};
 /// use gaffer_client::{Client, lookup::Registrar};
 ///
 /// # fn make() -> Result<(), Box<dyn std::error::Error>> {
-/// let server = Client::new(&"http://10.0.0.1:5010".parse()?)?;
-/// let registrar = Registrar::new(vec![server], "node-1", "http://10.0.0.7:5000", |report| eprintln!("{report}"));
+/// let server = Client::builder(&"http://10.0.0.1:5010".parse()?);
+/// let registrar = Registrar::new(vec![server], "node-1", "http://10.0.0.7:5000", |report| eprintln!("{report}"))?;
 /// // manager.start_applications(vec![Box::new(registrar)]).await
 /// # Ok(()) }
 /// ```
 pub struct Registrar {
-    servers: Vec<Client>,
+    servers: Vec<(ClientBuilder, Client)>,
     node: NodeInfo,
     report: Arc<dyn Fn(Report) + Send + Sync>,
     stop: watch::Sender<bool>,
@@ -63,7 +64,7 @@ pub enum Report {
         /// Why.
         reason: String,
     },
-    /// It does not take a job or a process, and goes on with the others.
+    /// It does not take a job or a process, and goes on with the others. Told once a connection.
     NotTaken {
         /// The server.
         server: Endpoint,
@@ -91,14 +92,21 @@ impl fmt::Display for Report {
 
 impl Registrar {
     /// Will tell these servers of the node of this name, which others reach at `origin`. `report` is called with what comes of it.
+    ///
+    /// Files of TLS are read now, and again for each connection, so that a certificate may be replaced. Blocks while it reads them.
+    ///
+    /// # Errors
+    /// As [`ClientBuilder::build`].
     pub fn new(
-        servers: Vec<Client>,
+        servers: Vec<ClientBuilder>,
         name: impl Into<String>,
         origin: impl Into<String>,
         report: impl Fn(Report) + Send + Sync + 'static,
-    ) -> Self {
+    ) -> Result<Self, Error> {
+        let made = |server: ClientBuilder| Ok((server.clone(), server.build()?));
+        let servers = servers.into_iter().map(made).collect::<Result<_, Error>>()?;
         let node = NodeInfo { name: name.into(), origin: origin.into(), version: PROTOCOL.to_owned() };
-        Self { servers, node, report: Arc::new(report), stop: watch::Sender::new(false), links: JoinSet::new() }
+        Ok(Self { servers, node, report: Arc::new(report), stop: watch::Sender::new(false), links: JoinSet::new() })
     }
 }
 
@@ -114,9 +122,11 @@ impl Application for Registrar {
     }
 
     fn start(&mut self, manager: Manager) -> BoxFuture<'_, Result<(), ApplicationError>> {
-        for server in &self.servers {
-            let (server, node, report) = (server.clone(), self.node.clone(), Arc::clone(&self.report));
-            let link = Link { server, node, manager: manager.clone(), report, interval: USUAL_INTERVAL };
+        for (builder, server) in &self.servers {
+            let (builder, server) = (builder.clone(), server.clone());
+            let (node, report) = (self.node.clone(), Arc::clone(&self.report));
+            let (manager, interval, incarnation) = (manager.clone(), USUAL_INTERVAL, generate_key());
+            let link = Link { builder, server, node, manager, report, interval, incarnation };
             self.links.spawn(link.run(self.stop.subscribe()));
         }
         Box::pin(std::future::ready(Ok(())))
