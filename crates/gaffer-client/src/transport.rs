@@ -73,7 +73,7 @@ impl Client {
             let _: std::fmt::Result = write!(text, "/{}", utf8_percent_encode(segment, ESCAPED));
         }
         let request = self.inner.http.request(method.clone(), format!("{}{text}", self.inner.base));
-        Call { client: self.clone(), what: format!("{method} {text}"), request, problem: None }
+        Call { client: self.clone(), what: format!("{method} {text}"), request, problem: None, most: MAX_ANSWER }
     }
 }
 
@@ -106,6 +106,8 @@ pub(crate) struct Call {
     request: RequestBuilder,
     /// Why it cannot be sent.
     problem: Option<String>,
+    /// Most bytes of its answer.
+    most: usize,
 }
 
 /// `{"ok": true}` and what else a command answers.
@@ -129,6 +131,11 @@ impl Call {
     /// Changes the request.
     pub(crate) fn with(self, change: impl FnOnce(RequestBuilder) -> RequestBuilder) -> Self {
         Self { request: change(self.request), ..self }
+    }
+
+    /// Lets its answer have so many bytes.
+    pub(crate) fn up_to(self, most: usize) -> Self {
+        Self { most, ..self }
     }
 
     /// Gives it a body of JSON.
@@ -166,10 +173,10 @@ impl Call {
 
     /// Asks for bytes, which must come within the time that a call may take.
     pub(crate) async fn bytes(self) -> Result<Bytes, Error> {
-        let (client, what) = (self.client.clone(), self.what.clone());
+        let (client, what, most) = (self.client.clone(), self.what.clone(), self.most);
         let answer = async {
             let answer = self.send().await?;
-            client.body(&what, answer).await
+            client.body(&what, answer, most).await
         };
         client.in_time(&what, answer).await
     }
@@ -182,7 +189,7 @@ impl Call {
     }
 
     async fn send(self) -> Result<Response, Error> {
-        let Self { client, what, request, problem } = self;
+        let Self { client, what, request, problem, most } = self;
         if let Some(problem) = problem {
             return Err(Error::Unsendable { call: what, problem });
         }
@@ -192,7 +199,7 @@ impl Call {
         if status.is_success() || status == StatusCode::SWITCHING_PROTOCOLS {
             return Ok(answer);
         }
-        let body = client.body(&what, answer).await?;
+        let body = client.body(&what, answer, most).await?;
         let Some(refusal) = Refusal::read(&body, Some(status.as_u16())) else {
             let text: String = String::from_utf8_lossy(&body).chars().filter(|c| !c.is_control()).take(200).collect();
             let problem = format!("{status} {text}").trim_end().to_owned();
@@ -210,7 +217,7 @@ impl Client {
         answer.unwrap_or_else(|_| Err(self.interrupted(call, Cause::Timeout(patience))))
     }
 
-    async fn body(&self, call: &str, mut answer: Response) -> Result<Bytes, Error> {
+    async fn body(&self, call: &str, mut answer: Response, most: usize) -> Result<Bytes, Error> {
         let mut body = BytesMut::new();
         loop {
             let chunk = answer.chunk().await;
@@ -218,8 +225,8 @@ impl Client {
                 Some(chunk) => body.extend_from_slice(&chunk),
                 None => return Ok(body.freeze()),
             }
-            if body.len() > MAX_ANSWER {
-                let problem = format!("more than {} MiB", MAX_ANSWER / 1024 / 1024);
+            if body.len() > most {
+                let problem = format!("more than {} MiB", most / 1024 / 1024);
                 return Err(self.protocol(call, problem));
             }
         }

@@ -104,7 +104,8 @@ impl Lookup {
         // Those of the environment are for web pages, and for processes.
         let client = |server: &Endpoint| Client::builder(server).tls(self.tls.clone()).direct(true);
         let servers = self.servers.iter().map(client).collect();
-        Registrar::new(servers, &*self.name, origin, log).context("cannot speak with lookup servers")
+        // What is wrong with a file is said in one sentence.
+        Registrar::new(servers, &*self.name, origin, log).map_err(|error| anyhow!("lookup servers: {error}"))
     }
 
     /// Where others reach the node: as was said, else its first endpoint that has an address.

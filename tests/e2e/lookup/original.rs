@@ -1,6 +1,10 @@
 //! The original's node, client and lookup server, 0.5.2, each beside ours of the other.
 
-use std::{fs, net::TcpListener};
+use std::{
+    fs,
+    io::Write,
+    net::{TcpListener, TcpStream},
+};
 
 use gaffer_tests::{Client, Daemon, Environment, RunningClient, Setup, http, wait_until};
 use nix::sys::signal::Signal;
@@ -121,6 +125,26 @@ fn our_node_registers_at_the_original_s_server() {
     node.post("/processes/web/_add/1");
     let pids = node.until_running("web", 3);
     until_pids(&pids);
+
+    // Our client reads it, also while somebody is connected who does not say who it is, whom the original lists.
+    let mut idle = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    let upgrade = "GET /ws HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+                   Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+    idle.write_all(upgrade.as_bytes()).unwrap();
+    wait_until("the original lists it", || {
+        let nodes = http::request(([127, 0, 0, 1], port).into(), "GET", "/nodes", None).json();
+        if nodes["nodes"].as_array().is_some_and(|nodes| nodes.len() == 2) { Ok(()) } else { Err(nodes) }
+    });
+    let gaffer = Client::ours(&node, "gaffer");
+    let expected = format!("1 node(s) found\n\nhttp://{} - ours (protocol: 0.1)\n", node.address());
+    assert_eq!(gaffer.prints(&["lookup:nodes", "-L", &address]), expected);
+    let watching = gaffer.start(&["lookup", "-L", &address]);
+    wait_until("changes are printed", || {
+        node.post("/processes/web/_sub/1");
+        node.post("/processes/web/_add/1");
+        if watching.shown().contains("add_process | default.web: process id") { Ok(()) } else { Err(watching.shown()) }
+    });
+    drop(idle);
     server.signal(Signal::SIGTERM);
     drop(server.wait());
     node.until_logged("trying again");

@@ -221,6 +221,9 @@ mod tests {
         let twins = |name: &str| NodeInfo { name: name.to_owned(), ..node("a") };
         let known = Known { jobs: vec![("web".parse().unwrap(), vec![twins("x"), twins("y")])], servers: vec![] };
         let told = known.one(&[Want::Job("web".parse().unwrap())]);
-        assert!(matches!(told, Err(NotOne::Several { nodes, .. }) if nodes.len() == 2), "each may mean its own machine");
+        assert!(
+            matches!(told, Err(NotOne::Several { nodes, .. }) if nodes.len() == 2),
+            "each may mean its own machine"
+        );
     }
 }

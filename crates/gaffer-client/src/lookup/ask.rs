@@ -16,6 +16,9 @@ use crate::{Cause, Client, Endpoint, Error, transport::Call};
 /// Once a server has answered, the others have so long to do so as well: who has an answer need not wait for a server that hangs.
 const GRACE: Duration = Duration::from_secs(1);
 
+/// Most bytes of a list: a fleet may have very many jobs.
+pub(super) const MAX_LIST: usize = 1024 * 1024 * 1024;
+
 /// Lookup servers, asked as if they were one. Cheap to clone.
 ///
 /// ```no_run
@@ -157,7 +160,7 @@ impl Lookup {
     /// Asks all servers, and waits for those that answer.
     async fn ask<T: DeserializeOwned>(&self, call: impl Fn(&Client) -> Call) -> Result<Found<Vec<T>>, NoServer> {
         let asked = self.servers.iter().enumerate().map(|(place, server)| {
-            let answer = call(server).json::<T>();
+            let answer = call(server).up_to(MAX_LIST).json::<T>();
             async move { (place, answer.await) }
         });
         let mut asked: FuturesUnordered<_> = asked.collect();

@@ -17,6 +17,7 @@ use tokio::{
 
 use super::{
     Lookup, Silent,
+    ask::MAX_LIST,
     union::{Union, View},
 };
 use crate::{
@@ -220,7 +221,7 @@ async fn connection(
 }
 
 async fn all(server: &Client) -> Result<View, Error> {
-    let nodes = server.get(&["nodes"]).json().await?;
-    let jobs = server.get(&["jobs"]).json().await?;
+    let nodes = server.get(&["nodes"]).up_to(MAX_LIST).json().await?;
+    let jobs = server.get(&["jobs"]).up_to(MAX_LIST).json().await?;
     Ok(View::of(nodes, jobs))
 }

@@ -32,7 +32,7 @@ pub(crate) async fn cors(State(origins): State<Arc<Origins>>, request: Request, 
     let allowed = origins.allow(request.headers(), request.uri());
     let granted = if allowed { granted_origin(&origins, request.headers()) } else { None };
     let mut response = if !allowed && acts(&request) {
-        let reason = "a web page from elsewhere may not act here; `cors_origins` says which may";
+        let reason = "a web page from elsewhere may not act here; what is set as `cors_origins` says which may";
         ApiError::new(StatusCode::FORBIDDEN, "forbidden_origin", reason).into_response()
     } else if request.method() == Method::OPTIONS {
         StatusCode::NO_CONTENT.into_response()

@@ -100,7 +100,8 @@ pub(crate) fn check(hosts: &Hosts, request: &Request) -> Result<(), ApiError> {
     if hosts.allow(request.extensions().get(), request.headers(), request.uri()) {
         return Ok(());
     }
-    let reason = "this is not a name of this node, and might be anybody's; `allowed_hosts` says which are";
+    let reason =
+        "this is no name that is known here, and might be anybody's; what is set as `allowed_hosts` says which are";
     Err(ApiError::new(StatusCode::FORBIDDEN, "forbidden_host", reason))
 }
 
