@@ -8,7 +8,7 @@ use std::{
 
 use bytes::Bytes;
 use gaffer_core::{
-    api::lookup::{NodeInfo, NodeReply, NodeRequest},
+    api::lookup::{Jobs, LookupJob, NodeInfo, NodeReply, NodeRequest},
     events::{Emitter, Subscription},
 };
 use gaffer_http::ws::{Pulse, Utf8Bytes};
@@ -25,6 +25,9 @@ const PROOF: Duration = Duration::from_secs(1);
 
 /// Changes that may wait for one who watches; the oldest are lost beyond.
 const MOST_WAITING: usize = 10_000;
+
+/// So many jobs are listed at once.
+const PIECE: usize = 256;
 
 /// The registry, shared by all connections.
 pub(crate) struct Directory {
@@ -80,18 +83,18 @@ impl Directory {
 
     /// All jobs, as JSON.
     pub(crate) async fn jobs(self: &Arc<Self>) -> Bytes {
-        self.written(&self.jobs, |registry| registry.jobs()).await
+        self.written(&self.jobs, |jobs| Jobs { nb_jobs: jobs.len(), jobs }).await
     }
 
     /// All sessions, as JSON.
     pub(crate) async fn sessions(self: &Arc<Self>) -> Bytes {
-        self.written(&self.sessions, |registry| registry.sessions(None)).await
+        self.written(&self.sessions, Registry::by_session).await
     }
 
     async fn written<T: Serialize + Send + 'static>(
         self: &Arc<Self>,
         written: &Written,
-        list: fn(&Registry) -> T,
+        list: fn(Vec<LookupJob>) -> T,
     ) -> Bytes {
         let wanted = self.look(Registry::version);
         let mut written = written.lock().await;
@@ -99,14 +102,29 @@ impl Directory {
             let directory = Arc::clone(self);
             // It may take a while, which others need not wait for.
             let writing = spawn_blocking(move || {
-                let (version, listed) = directory.look(|registry| (registry.version(), list(registry)));
+                let (version, jobs) = directory.all_jobs();
                 // Serialising texts and numbers does not fail.
-                (version, Bytes::from(serde_json::to_vec(&listed).unwrap_or_default()))
+                (version, Bytes::from(serde_json::to_vec(&list(jobs)).unwrap_or_default()))
             });
             // It neither panics nor is it cancelled.
             *written = writing.await.unwrap_or_default();
         }
         written.1.clone()
+    }
+
+    /// All jobs, as they are at this version or later: each as it is at some moment, and who is told changes hears of what comes behind it.
+    /// In pieces, as nodes, and who asks for less, would have to wait otherwise.
+    fn all_jobs(&self) -> (u64, Vec<LookupJob>) {
+        let version = self.look(Registry::version);
+        let mut jobs: Vec<LookupJob> = Vec::new();
+        loop {
+            let piece = self.look(|registry| registry.jobs_after(jobs.last().map(|job| job.name.as_str()), PIECE));
+            let is_last = piece.len() < PIECE;
+            jobs.extend(piece);
+            if is_last {
+                return (version, jobs);
+            }
+        }
     }
 
     /// Subscribes to what changes from now on.

@@ -1,13 +1,13 @@
 //! What those are told who ask.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, ops::Bound, sync::Arc};
 
 use gaffer_core::{
     JobName,
     api::lookup::{Jobs, LookupJob, LookupSession, NameConflict, NodeInfo, Nodes, Sessions, Source, Sources},
 };
 
-use super::{NodeKey, Registry};
+use super::{NodeKey, Registry, names::session_of};
 
 /// So many of any number of nodes are named in a line of the log.
 const SOME: usize = 3;
@@ -35,6 +35,13 @@ impl Registry {
     /// All jobs, by name.
     pub fn jobs(&self) -> Jobs {
         self.listed(self.jobs.iter().map(|(job, holders)| (job, holders.as_slice())))
+    }
+
+    /// So many jobs, by name, after the one of this name: who lists very many need not keep others from the registry meanwhile.
+    pub fn jobs_after(&self, name: Option<&str>, most: usize) -> Vec<LookupJob> {
+        let after = name.map_or(Bound::Unbounded, Bound::Excluded);
+        let jobs = self.jobs.range::<str, _>((after, Bound::Unbounded)).take(most);
+        self.listed(jobs.map(|(job, holders)| (job, holders.as_slice()))).jobs
     }
 
     /// The nodes that have a job. The name may be written as a node registered it, or as any other of its spellings.
@@ -71,6 +78,16 @@ impl Registry {
             }
         }
         Sessions { nb_sessions: sessions.len(), sessions }
+    }
+
+    /// These jobs by their sessions.
+    pub fn by_session(jobs: Vec<LookupJob>) -> Sessions {
+        let mut sessions: BTreeMap<String, BTreeMap<String, Vec<Source>>> = BTreeMap::new();
+        for LookupJob { name, sources } in jobs {
+            sessions.entry(session_of(&name).to_owned()).or_default().insert(name, sources);
+        }
+        let session = |(sessionid, jobs)| LookupSession { sessionid, jobs };
+        Sessions { nb_sessions: sessions.len(), sessions: sessions.into_iter().map(session).collect() }
     }
 
     fn listed<'a>(&self, jobs: impl Iterator<Item = (&'a Arc<str>, &'a [NodeKey])>) -> Jobs {

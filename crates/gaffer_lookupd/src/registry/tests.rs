@@ -370,6 +370,16 @@ fn listed(registry: &Registry) -> (BTreeSet<NodeInfo>, Seen) {
         session.jobs
     });
     let by_session: BTreeMap<String, usize> = of_sessions.map(|(job, sources)| (job, sources.len())).collect();
+    let mut pieces: Vec<LookupJob> = Vec::new();
+    loop {
+        let piece = registry.jobs_after(pieces.last().map(|job| job.name.as_str()), 2);
+        if piece.is_empty() {
+            break;
+        }
+        pieces.extend(piece);
+    }
+    assert_eq!(pieces, registry.jobs().jobs);
+    assert_eq!(Registry::by_session(pieces), registry.sessions(None));
     let by_job: BTreeMap<String, usize> =
         registry.jobs().jobs.into_iter().map(|job| (job.name, job.sources.len())).collect();
     assert_eq!(by_session, by_job);
