@@ -1,4 +1,4 @@
-//! The HTTP face of a gaffer manager: the only crate that knows status codes.
+//! The HTTP face of a gaffer manager, and the parts of it that other servers are made of, too.
 //!
 //! [`HttpHandler`] is the application to add to a manager. It is made of parts that are of use by themselves: [`serve`] runs
 //! any router on any number of listeners, [`feed`] turns a source of items into an endless answer, [`ws`] pumps a websocket both

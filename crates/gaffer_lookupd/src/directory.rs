@@ -248,6 +248,8 @@ impl Directory {
                 }
                 Ok(())
             }
+            // It stays what it is.
+            Err(refusal @ Refusal::IdentifiedTwice) => Err(refusal),
             Err(refusal) => {
                 warn!(node = name, origin, "a node is refused: {refusal}");
                 Err(refusal)
