@@ -32,7 +32,10 @@ const WAITING: usize = 256;
 /// Most bytes of a change.
 const MAX_MESSAGE: usize = 64 * 1024;
 
-/// How long what a lost server knew counts: so long others, or itself, have to know it. Nodes come back within half of their ping interval.
+/// After how long a silence a server is asked for a sign of life. After three times that it is lost.
+const SILENCE: Duration = Duration::from_secs(10);
+
+/// How long what a lost server knew counts: so long others, or itself, have to know it. Nodes try again after 5 s at most.
 const SETTLING: Duration = Duration::from_secs(15);
 
 /// What is heard of lookup servers.
@@ -200,7 +203,8 @@ async fn connection(
     heard: &mpsc::Sender<(usize, Heard)>,
     was_there: &mut bool,
 ) -> Result<(), Error> {
-    let mut socket = Socket::open_for(server.get(&["lookup", "websocket"]), MAX_MESSAGE).await?;
+    let socket = Socket::open_for(server.get(&["lookup", "websocket"]), MAX_MESSAGE).await?;
+    let mut socket = socket.asking_after(SILENCE);
     // In this order: what changes between the two is heard twice, and nothing is missed.
     let mut next = Some(Heard::All(all(server).await?));
     *was_there = true;

@@ -98,6 +98,8 @@ pub(crate) struct Socket {
     /// Questions since then.
     asked: u32,
     next_question: Pin<Box<Sleep>>,
+    /// After how long a silence it is asked.
+    silence: Duration,
     /// Whether the answer to a question has come since this was set to false.
     ponged: bool,
 }
@@ -140,6 +142,7 @@ impl Socket {
             heard: Instant::now(),
             asked: 0,
             next_question: Box::pin(sleep(SILENCE)),
+            silence: SILENCE,
             ponged: false,
         };
         let patience = socket.client.inner.answer_timeout;
@@ -147,6 +150,13 @@ impl Socket {
             Ok(greeted) => greeted.map(|()| socket),
             Err(_) => Err(socket.client.interrupted(&socket.what, Cause::Timeout(patience))),
         }
+    }
+
+    /// Asks after shorter silences than usual.
+    pub(crate) fn asking_after(mut self, silence: Duration) -> Self {
+        self.silence = silence;
+        self.next_question.as_mut().reset(Instant::now() + silence);
+        self
     }
 
     /// Waits until the node shows that it has not refused it.
@@ -246,7 +256,7 @@ impl Socket {
             Some(End::Normal) | None => Ok(()),
             Some(End::Refused(refusal)) => Err(refusal.clone().into()),
             Some(End::Closed) => interrupted(Cause::Closed),
-            Some(End::Silence) => interrupted(Cause::Silence(SILENCE * (QUESTIONS + 1))),
+            Some(End::Silence) => interrupted(Cause::Silence(self.silence * (QUESTIONS + 1))),
             Some(End::Io(kind, text)) => interrupted(Cause::Transport(Arc::new(io::Error::new(*kind, text.clone())))),
             Some(End::Protocol(text)) => Err(self.protocol(text.clone())),
         }
@@ -324,7 +334,7 @@ impl Socket {
         loop {
             ready!(self.next_question.as_mut().poll(cx));
             // The clock is not set again at each sign of life: that would cost more than to look when it strikes.
-            let silent_until = self.heard + SILENCE;
+            let silent_until = self.heard + self.silence;
             if self.asked == 0 && silent_until > Instant::now() {
                 self.next_question.as_mut().reset(silent_until);
                 continue;
@@ -334,7 +344,7 @@ impl Socket {
                 return Poll::Ready(());
             }
             self.asked += 1;
-            self.next_question.as_mut().reset(Instant::now() + SILENCE);
+            self.next_question.as_mut().reset(Instant::now() + self.silence);
             // If there is no room for a ping, what waits to be sent does as well.
             if let Poll::Ready(Ok(())) = Pin::new(&mut self.stream).poll_ready(cx) {
                 self.unsent = true;
