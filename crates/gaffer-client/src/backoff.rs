@@ -51,6 +51,25 @@ impl Backoff {
     }
 }
 
+/// Attempts to have a connection, one after the other, and what was told of their failures: the same reason is not told again and again.
+#[derive(Debug, Default)]
+pub(crate) struct Attempts {
+    pub(crate) backoff: Backoff,
+    told: String,
+}
+
+impl Attempts {
+    /// One has failed; `held` says for how long it was a connection, if it was one. Answers whether that is news.
+    pub(crate) fn failed(&mut self, held: Option<Duration>, reason: String) -> bool {
+        if let Some(held) = held {
+            self.backoff.lost(held);
+        }
+        let is_news = held.is_some() || reason != self.told;
+        self.told = reason;
+        is_news
+    }
+}
+
 /// From 0 to 1. Good enough to spread clients; the standard library has nothing better.
 pub(crate) fn dice() -> f64 {
     RandomState::new().hash_one(()) as f64 / u64::MAX as f64
@@ -96,6 +115,15 @@ mod tests {
         assert_eq!(pauses(&mut backoff, 0.0)[3..6], [1000, 1600, 3200]);
         backoff.at_least(Duration::from_secs(3600));
         assert_eq!(backoff.pause(0.0).as_secs(), 5);
+    }
+
+    #[test]
+    fn the_same_failure_is_news_once_or_of_a_connection_that_was_one() {
+        let mut attempts = Attempts::default();
+        let mut failed =
+            |held: Option<u64>, reason: &str| attempts.failed(held.map(Duration::from_secs), reason.to_owned());
+        assert_eq!([failed(None, "a"), failed(None, "a"), failed(None, "b")], [true, false, true]);
+        assert_eq!([failed(Some(1), "b"), failed(None, "b")], [true, false]);
     }
 
     proptest! {

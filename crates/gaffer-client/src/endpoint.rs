@@ -8,8 +8,8 @@ use std::{
 };
 
 use gaffer_core::{
-    api::lookup::DEFAULT_PORT,
-    ini::{BindAddress, InvalidAddress},
+    api::lookup,
+    ini::{BindAddress, DEFAULT_PORT, InvalidAddress},
 };
 use reqwest::Url;
 
@@ -153,7 +153,7 @@ impl FromStr for Endpoint {
         if let Some(path) = input.strip_prefix("unix:") {
             // As a URL it is unix:///path.
             let path = if path.starts_with("///") { &path[2..] } else { path };
-            return Self::of(input, false, None, &format!("unix:{path}"));
+            return Self::of(input, false, DEFAULT_PORT, &format!("unix:{path}"));
         }
         let (scheme, rest) = input.split_once("://").map_or(("", input), |(scheme, rest)| (scheme, rest));
         if let Some((_, rest)) = rest.rsplit_once('@') {
@@ -161,7 +161,7 @@ impl FromStr for Endpoint {
             let text = if scheme.is_empty() { rest.to_owned() } else { format!("{scheme}://{rest}") };
             return Err(InvalidEndpoint::TooMuch { text, part: "user name (keys are given apart)" });
         }
-        let Some((scheme, rest)) = input.split_once("://") else { return Self::of(input, false, None, input) };
+        let Some((scheme, rest)) = input.split_once("://") else { return Self::of(input, false, DEFAULT_PORT, input) };
         let (tls, port) = match scheme.to_ascii_lowercase().as_str() {
             "http" => (false, 80),
             "https" => (true, 443),
@@ -175,7 +175,7 @@ impl FromStr for Endpoint {
         if let Some((_, part)) = extra.into_iter().find(|(mark, _)| rest.contains(*mark)) {
             return Err(InvalidEndpoint::TooMuch { text: input.to_owned(), part });
         }
-        Self::of(input, tls, Some(port), rest)
+        Self::of(input, tls, port, rest)
     }
 }
 
@@ -188,16 +188,12 @@ impl Endpoint {
         let input = text.trim();
         let is_bare =
             !input.is_empty() && !input.contains("://") && !input.starts_with("unix:") && !input.contains('@');
-        if is_bare { Self::of(input, false, Some(DEFAULT_PORT), input) } else { input.parse() }
+        if is_bare { Self::of(input, false, lookup::DEFAULT_PORT, input) } else { input.parse() }
     }
 
-    /// `port` is that of an address without one, where it is not gafferd's usual one.
-    fn of(input: &str, tls: bool, port: Option<u16>, address: &str) -> Result<Self, InvalidEndpoint> {
-        let has_port = address.rsplit_once(':').is_some_and(|(_, port)| !port.contains(']'));
-        let address = match port {
-            Some(port) if !has_port => format!("{address}:{port}").parse()?,
-            _ => address.parse()?,
-        };
+    /// `port` is that of an address without one.
+    fn of(input: &str, tls: bool, port: u16, address: &str) -> Result<Self, InvalidEndpoint> {
+        let address = BindAddress::with_default_port(address, port)?;
         let endpoint = match &address {
             BindAddress::Tcp { port: 0, .. } => return Err(InvalidEndpoint::NoPort(input.to_owned())),
             BindAddress::Tcp { .. } => Self(Kind::Tcp { tls, authority: address.to_string().to_ascii_lowercase() }),

@@ -108,12 +108,7 @@ impl Args {
 
 /// As of gafferd, but the port that is left out is ours.
 fn address(text: &str) -> Result<BindAddress, String> {
-    let address: BindAddress = text.parse().map_err(|error| format!("{error}"))?;
-    let has_port = text.rsplit_once(':').is_some_and(|(_, port)| !port.contains(']'));
-    Ok(match address.clone() {
-        BindAddress::Tcp { host, .. } if !has_port => BindAddress::Tcp { host, port: DEFAULT_PORT },
-        BindAddress::Tcp { .. } | BindAddress::Unix(_) => address,
-    })
+    BindAddress::with_default_port(text, DEFAULT_PORT).map_err(|error| error.to_string())
 }
 
 /// Reads a time that a node may take.

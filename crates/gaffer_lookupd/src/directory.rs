@@ -46,6 +46,8 @@ type Written = tokio::sync::Mutex<(u64, Bytes)>;
 #[derive(Default)]
 struct Inner {
     registry: Registry,
+    /// Grows whenever the registry may have changed.
+    version: u64,
     connections: HashMap<ConnectionId, Connection>,
     next: u64,
 }
@@ -96,7 +98,7 @@ impl Directory {
         written: &Written,
         list: fn(Vec<LookupJob>) -> T,
     ) -> Bytes {
-        let wanted = self.look(Registry::version);
+        let wanted = self.inner().version;
         let mut written = written.lock().await;
         if written.0 < wanted || written.1.is_empty() {
             let directory = Arc::clone(self);
@@ -115,7 +117,7 @@ impl Directory {
     /// All jobs, as they are at this version or later: each as it is at some moment, and who is told changes hears of what comes behind it.
     /// In pieces, as nodes, and who asks for less, would have to wait otherwise.
     fn all_jobs(&self) -> (u64, Vec<LookupJob>) {
-        let version = self.look(Registry::version);
+        let version = self.inner().version;
         let mut jobs: Vec<LookupJob> = Vec::new();
         loop {
             let piece = self.look(|registry| registry.jobs_after(jobs.last().map(|job| job.name.as_str()), PIECE));
@@ -260,6 +262,7 @@ impl Directory {
     /// Changes the registry, and tells who watches.
     fn change<T>(&self, change: impl FnOnce(&mut Inner, &mut Changes) -> T) -> T {
         let mut inner = self.inner_mut();
+        inner.version += 1;
         let mut changes = Changes::new(self.changes.has_subscriber(&[]));
         let outcome = change(&mut inner, &mut changes);
         for change in changes.take() {

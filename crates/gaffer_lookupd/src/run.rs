@@ -4,13 +4,13 @@ use std::{process::ExitCode, time::Duration};
 
 use anyhow::Context;
 use gaffer_core::os::{self, Readiness};
+use gaffer_daemon::reread_certificates;
 use gaffer_http::serve::{Certificates, Lifetime, Limits, Listener, Server};
 use tokio::{
     runtime::Runtime,
     signal::unix::{Signal, SignalKind, signal},
-    time::timeout,
 };
-use tracing::{error, info, warn};
+use tracing::{info, warn};
 
 use crate::{
     args::{Args, Settings},
@@ -19,9 +19,6 @@ use crate::{
 
 /// Time for answers that are under way to finish at a stop.
 const DRAIN: Duration = Duration::from_secs(3);
-
-/// Time for certificates to be read: a file system that hangs is to be told of, too.
-const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Connections at once: each node and each who watches holds one.
 const MOST: usize = 16_384;
@@ -83,12 +80,8 @@ async fn at_hangup(mut hangup: Signal, certificates: Certificates) -> std::conve
         }
         if certificates.is_empty() {
             info!("SIGHUP: there are no certificates to read again");
-            continue;
-        }
-        match timeout(PATIENCE, certificates.reload()).await {
-            Ok(Ok(())) => info!("SIGHUP: the certificates were read again, for new connections"),
-            Ok(Err(error)) => error!("SIGHUP: the certificates stay as they were: {error}"),
-            Err(_) => error!("SIGHUP: the certificates stay as they were: they could not be read in {PATIENCE:?}"),
+        } else if reread_certificates(&certificates).await {
+            info!("SIGHUP: the certificates were read again, for new connections");
         }
     }
 }

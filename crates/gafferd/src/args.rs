@@ -4,6 +4,7 @@ use std::{env, ffi::OsString, fmt, path::PathBuf};
 
 use clap::{ArgAction, CommandFactory, Parser, error::ErrorKind};
 use gaffer_client::{Endpoint, InvalidEndpoint};
+use gaffer_core::api::lookup::check_name;
 use gaffer_http::serve::BindAddress;
 
 /// Launch and supervise processes, and serve HTTP to control them.
@@ -137,15 +138,7 @@ pub(crate) fn origin(text: &str) -> Result<String, String> {
 
 /// Reads what lookup servers are to call this node.
 pub(crate) fn node_name(text: &str) -> Result<String, String> {
-    /// As lookup servers take it.
-    const MOST: usize = 512;
-    if text.len() > MOST {
-        return Err(format!("has {} bytes; at most {MOST} are allowed", text.len()));
-    }
-    if text.is_empty() || text.chars().any(char::is_control) {
-        return Err("must not be empty or hold control characters".to_owned());
-    }
-    Ok(text.to_owned())
+    check_name(text).map(|()| text.to_owned()).map_err(|problem| problem.to_string())
 }
 
 #[cfg(test)]

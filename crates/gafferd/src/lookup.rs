@@ -1,6 +1,6 @@
 //! Telling lookup servers of this node.
 
-use std::{collections::HashSet, net::SocketAddr, sync::mpsc, thread, time::Duration};
+use std::{cell::LazyCell, collections::HashSet, net::SocketAddr, sync::mpsc, thread, time::Duration};
 
 use anyhow::{Context, anyhow};
 use gaffer_client::{
@@ -25,12 +25,18 @@ const PATIENCE: Duration = Duration::from_secs(2);
 pub(crate) struct Lookup {
     servers: Vec<Endpoint>,
     tls: TlsOptions,
-    /// Where others reach this node, if that was said.
-    origin: Option<String>,
+    origin: Origin,
     /// What the node is called.
     name: String,
-    /// The host's name.
-    host: String,
+}
+
+/// Where others reach this node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Origin {
+    /// There, as was said.
+    Said(String),
+    /// Where it listens; at this host, if that is on all addresses.
+    Endpoint { host: String },
 }
 
 /// What command line and configuration say; none, if there are no lookup servers.
@@ -67,7 +73,10 @@ pub(crate) fn of(args: &Args, config: &NodeConfig) -> Result<Option<Lookup>, Mis
     }
     let told = config.settings.broadcast_address.as_deref().map(args::origin).transpose();
     let told = told.map_err(|problem| Mistakes(vec![in_gaffer(config, "broadcast_address", &problem)]))?;
-    let origin = args.broadcast_address.clone().or(told);
+    // Looked for only if it is needed: that may take a while.
+    let host = LazyCell::new(own_name);
+    let said = args.broadcast_address.clone().or(told);
+    let origin = said.map_or_else(|| Origin::Endpoint { host: host.clone() }, Origin::Said);
     let ini = &config.lookup_tls;
     let (certfile, keyfile) = match &args.client_certfile {
         // The key in the file belongs to the certificate there.
@@ -75,12 +84,11 @@ pub(crate) fn of(args: &Args, config: &NodeConfig) -> Result<Option<Lookup>, Mis
         None => (ini.certfile.clone(), ini.keyfile.clone()),
     };
     let cacert = args.client_cacert.clone().or_else(|| ini.cacert.clone());
-    let host = own_name();
     let given = config.settings.node_name.as_deref().map(args::node_name).transpose();
     let given = given.map_err(|problem| Mistakes(vec![in_gaffer(config, "node_name", &problem)]))?;
     let name = args.node_name.clone().or(given).unwrap_or_else(|| host.clone());
     let tls = TlsOptions { cacert, certfile, keyfile, insecure: false };
-    Ok(Some(Lookup { servers, tls, origin, name, host }))
+    Ok(Some(Lookup { servers, tls, origin, name }))
 }
 
 impl Lookup {
@@ -92,7 +100,7 @@ impl Lookup {
         let origin = self.origin(addresses).context(
             "--broadcast-address: is needed, as lookup servers tell others where this node is, and nothing that it listens on has an address",
         )?;
-        if self.origin.is_none()
+        if matches!(self.origin, Origin::Endpoint { .. })
             && is_of_this_machine(addresses)
             && let Some(server) = self.servers.iter().find(|server| !server.is_local())
         {
@@ -110,17 +118,17 @@ impl Lookup {
 
     /// Where others reach the node: as was said, else its first endpoint that has an address.
     fn origin(&self, addresses: &[Listening]) -> Option<String> {
-        let of_endpoint = || {
-            let (address, tls) = addresses.iter().find_map(|listening| Some((listening.tcp()?, listening.tls)))?;
-            let scheme = if tls { "https" } else { "http" };
-            let host = if address.ip().is_unspecified() {
-                format!("{}:{}", self.host, address.port())
-            } else {
-                SocketAddr::new(address.ip().to_canonical(), address.port()).to_string()
-            };
-            Some(format!("{scheme}://{host}"))
+        let host = match &self.origin {
+            Origin::Said(origin) => return Some(origin.clone()),
+            Origin::Endpoint { host } => host,
         };
-        self.origin.clone().or_else(of_endpoint)
+        let (address, tls) = addresses.iter().find_map(|listening| Some((listening.tcp()?, listening.tls)))?;
+        let scheme = if tls { "https" } else { "http" };
+        Some(if address.ip().is_unspecified() {
+            format!("{scheme}://{host}:{}", address.port())
+        } else {
+            format!("{scheme}://{}", SocketAddr::new(address.ip().to_canonical(), address.port()))
+        })
     }
 }
 
@@ -185,7 +193,9 @@ mod tests {
         let origin = |options: &[&str], addresses: &[Listening]| {
             let options = [&["--lookupd-address", "a"], options].concat();
             let mut lookup = lookup(&options, "").unwrap().unwrap();
-            lookup.host = "host".to_owned();
+            if let Origin::Endpoint { host } = &mut lookup.origin {
+                *host = "host".to_owned();
+            }
             lookup.origin(addresses)
         };
         let at = |text: &str| Some(text.to_owned());

@@ -3,7 +3,7 @@
 use futures_util::future::try_join_all;
 use gaffer_client::{
     Client, Endpoint,
-    lookup::{Lookup, Silent},
+    lookup::{Found, Lookup, Silent},
 };
 use gaffer_core::api::lookup::{LookupJob, NodeInfo};
 
@@ -94,20 +94,14 @@ impl<'a> Finder<'a> {
     /// # Errors
     /// When none answers.
     pub async fn all(&self, output: &mut Output) -> Result<Known, Failure> {
-        let found = self.lookup.jobs().await?;
-        say_silent(&found.silent, output);
-        Ok(self.knowing(found.value))
+        Ok(self.knowing(heard(self.lookup.jobs().await?, output)))
     }
 
     /// What the servers know of this. It is asked for no more than that, if it can be: there may be very many jobs.
     async fn known(&self, wanted: &[Want], output: &mut Output) -> Result<Known, Failure> {
         let names: Option<Vec<String>> = wanted.iter().map(name).collect();
         match (wanted, names) {
-            ([Want::Session(session)], _) => {
-                let found = self.lookup.session(session).await?;
-                say_silent(&found.silent, output);
-                Ok(self.knowing(found.value))
-            }
+            ([Want::Session(session)], _) => Ok(self.knowing(heard(self.lookup.session(session).await?, output))),
             (_, Some(names)) => {
                 let found = try_join_all(names.iter().map(|name| self.lookup.job(name))).await?;
                 let mut silent: Vec<Silent> = Vec::new();
@@ -151,8 +145,13 @@ fn endpoint(NodeInfo { name, origin, .. }: &NodeInfo) -> Result<Endpoint, Failur
     origin.parse().map_err(|error| Failure::Failed(format!("the node `{name}` says where it is, but {error}")))
 }
 
-/// Names the servers that did not answer: what only they know is missing.
-pub fn say_silent(silent: &[Silent], output: &mut Output) {
+/// What was found. The servers that did not answer are named: what only they know is missing.
+pub fn heard<T>(found: Found<T>, output: &mut Output) -> T {
+    say_silent(&found.silent, output);
+    found.value
+}
+
+fn say_silent(silent: &[Silent], output: &mut Output) {
     silent.iter().for_each(|silent| output.say(silent));
 }
 

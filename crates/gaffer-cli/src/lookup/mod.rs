@@ -5,7 +5,7 @@ mod known;
 mod wanted;
 
 pub use self::{
-    finder::{Finder, say_silent},
+    finder::{Finder, heard},
     known::{Known, NotOne},
     wanted::{Want, a_process, names_no_job, wanted},
 };

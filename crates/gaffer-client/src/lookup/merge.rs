@@ -6,24 +6,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use gaffer_core::{
     ProcessId,
-    api::lookup::{Jobs, LookupJob, LookupSession, NameConflict, NodeInfo, Nodes, Sessions, Source, Sources},
+    api::lookup::{Jobs, LookupJob, LookupSession, NodeInfo, Nodes, Sessions, Source, Sources},
 };
 
 /// The nodes that have a job, and its processes there.
 type Places = BTreeMap<NodeInfo, BTreeSet<ProcessId>>;
 
 pub(super) fn nodes(answers: impl IntoIterator<Item = Nodes>) -> Nodes {
-    let nodes: BTreeSet<NodeInfo> = answers.into_iter().flat_map(|answer| answer.nodes).collect();
-    let mut origins: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
-    for node in &nodes {
-        origins.entry(&node.name).or_default().insert(&node.origin);
-    }
-    let shared = origins.into_iter().filter(|(_, origins)| origins.len() > 1);
-    let conflict = |(name, origins): (&str, BTreeSet<&str>)| NameConflict {
-        name: name.to_owned(),
-        origins: origins.into_iter().map(str::to_owned).collect(),
-    };
-    Nodes { conflicts: shared.map(conflict).collect(), nodes: nodes.into_iter().collect() }
+    Nodes::of(answers.into_iter().flat_map(|answer| answer.nodes))
 }
 
 pub(super) fn jobs(answers: impl IntoIterator<Item = Jobs>) -> Vec<LookupJob> {
@@ -72,6 +62,8 @@ fn listed(places: Places) -> Vec<Source> {
 
 #[cfg(test)]
 mod tests {
+    use gaffer_core::api::lookup::NameConflict;
+
     use super::*;
 
     fn node(name: &str, origin: &str) -> NodeInfo {

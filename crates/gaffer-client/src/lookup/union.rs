@@ -154,12 +154,10 @@ impl Union {
         })
     }
 
-    /// A server is lost. What it knew is no more only once others had time to know it.
-    pub(super) fn lost(&mut self, server: usize) -> Vec<Change> {
-        self.step(Place::Everywhere, |union| {
-            let Some(view) = union.views[server].take() else { return };
-            view.nodes.iter().for_each(|(node, jobs)| union.remembered.add(node, jobs.iter()));
-        })
+    /// A server is lost. That changes nothing yet: what it knew is no more only once others had time to know it.
+    pub(super) fn lost(&mut self, server: usize) {
+        let Some(view) = self.views[server].take() else { return };
+        view.nodes.iter().for_each(|(node, jobs)| self.remembered.add(node, jobs.iter()));
     }
 
     /// Servers that were lost had time enough to know again what there is. Answers what is no more.
@@ -265,6 +263,13 @@ mod tests {
         words.collect()
     }
 
+    /// A server is lost; answers what is another than before.
+    fn lose(union: &mut Union, server: usize) -> Vec<Change> {
+        let before = union.merged(Place::Everywhere);
+        union.lost(server);
+        union.merged(Place::Everywhere).changes_from(&before)
+    }
+
     fn add_job(name: &str, job: &str) -> Change {
         Change::AddJob { node: node(name), job_name: job.to_owned() }
     }
@@ -291,7 +296,7 @@ mod tests {
         let mut union = Union::new(2);
         union.snapshot(0, view(&["a s.x"]));
         union.snapshot(1, view(&["a", "b"]));
-        assert_eq!(told(&union.lost(0)), [""; 0]);
+        assert_eq!(told(&lose(&mut union, 0)), [""; 0]);
         assert!(union.is_unsettled());
         assert_eq!(told(&union.change(1, &Change::RemoveNode(node("b")))), ["-b"]);
         assert_eq!(told(&union.settle()), ["-a s.x"]);
@@ -302,7 +307,7 @@ mod tests {
     fn when_all_are_lost_it_stays_as_it_was_until_they_know_again() {
         let mut union = Union::new(2);
         union.snapshot(0, view(&["a s.x 1", "b s.y"]));
-        assert_eq!(told(&union.lost(0)), [""; 0]);
+        assert_eq!(told(&lose(&mut union, 0)), [""; 0]);
         assert!(!union.is_unsettled(), "nobody is there who could know");
         assert_eq!(told(&union.settle()), [""; 0]);
         // The server is back, and its nodes come one after the other.
@@ -310,7 +315,7 @@ mod tests {
         assert!(union.is_unsettled());
         assert_eq!(told(&union.change(0, &add_job("a", "s.x"))), [""; 0]);
         assert_eq!(told(&union.change(0, &remove_job("a", "s.x"))), ["-a s.x"], "what is taken back does not count");
-        assert_eq!(told(&union.lost(0)), [""; 0], "it was no good for long");
+        assert_eq!(told(&lose(&mut union, 0)), [""; 0], "it was no good for long");
         union.snapshot(0, view(&["c"]));
         assert_eq!(told(&union.settle()), ["-a", "-b"]);
         assert!(!union.is_unsettled());
@@ -324,7 +329,7 @@ mod tests {
         union.lost(0);
         // It is back, and its nodes are not yet, when the other goes.
         assert_eq!(told(&union.snapshot(0, view(&[]))), [""; 0]);
-        assert_eq!(told(&union.lost(1)), [""; 0]);
+        assert_eq!(told(&lose(&mut union, 1)), [""; 0]);
         assert_eq!(told(&union.change(0, &add_job("a", "s.x"))), [""; 0]);
         assert_eq!(told(&union.settle()), [""; 0]);
     }
@@ -373,7 +378,7 @@ mod tests {
                         union.snapshot(*server, view(&places.iter().map(String::as_str).collect::<Vec<_>>()))
                     }
                     Step::Change(server, adds, place) => union.change(*server, &change(*adds, place)),
-                    Step::Lost(server) => union.lost(*server),
+                    Step::Lost(server) => lose(&mut union, *server),
                     Step::Settle => union.settle(),
                 };
                 for change in &changes {

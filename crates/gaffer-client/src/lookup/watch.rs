@@ -22,7 +22,7 @@ use super::{
 };
 use crate::{
     Client, Endpoint, Error,
-    backoff::{Backoff, dice},
+    backoff::{Attempts, dice},
     websocket::{Said, Socket},
 };
 
@@ -137,10 +137,10 @@ impl Watch {
             Heard::Change(change) => self.union.change(place, &change),
             Heard::Lost(error) => {
                 (server.was_asked, server.is_lost) = (true, true);
-                let changes = self.union.lost(place);
+                self.union.lost(place);
                 self.settling = None; // It begins anew.
                 self.told.push_back(Told::Lost(Silent { server: server.endpoint.clone(), error }));
-                changes
+                Vec::new()
             }
         };
         self.told.extend(changes.into_iter().map(Told::Change));
@@ -176,23 +176,16 @@ impl Stream for Watch {
 
 /// Listens to one server, over as many connections as it takes, until nobody wants to know.
 async fn listen(server: Client, place: usize, heard: mpsc::Sender<(usize, Heard)>) {
-    let mut backoff = Backoff::default();
-    let mut told = String::new();
+    let mut attempts = Attempts::default();
     loop {
         let since = Instant::now();
         let mut was_there = false;
         let Err(error) = connection(&server, place, &heard, &mut was_there).await else { return };
-        let words = error.to_string();
-        if was_there {
-            backoff.lost(since.elapsed());
+        let is_news = attempts.failed(was_there.then(|| since.elapsed()), error.to_string());
+        if is_news && heard.send((place, Heard::Lost(error))).await.is_err() {
+            return;
         }
-        if was_there || words != told {
-            told = words;
-            if heard.send((place, Heard::Lost(error))).await.is_err() {
-                return;
-            }
-        }
-        sleep(backoff.pause(dice())).await;
+        sleep(attempts.backoff.pause(dice())).await;
     }
 }
 

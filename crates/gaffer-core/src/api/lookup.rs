@@ -16,6 +16,31 @@ pub const PROTOCOL: &str = "0.1";
 /// The port of lookup servers, where none is given.
 pub const DEFAULT_PORT: u16 = 5010;
 
+/// Most bytes of a name, an origin or a version: a job's full name has 511 at most.
+pub const MAX_NAME: usize = 512;
+
+/// Text that lookup servers take for no name. It follows what it is a name of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidName {
+    /// It has so many bytes.
+    #[error("has {0} bytes; at most {MAX_NAME} are allowed")]
+    TooLong(usize),
+    /// There is nothing, or what would do something to a terminal or a log that shows it.
+    #[error("must not be empty or hold control characters")]
+    Unprintable,
+}
+
+/// Refuses what lookup servers take for no name, origin or version.
+///
+/// # Errors
+/// When it is none.
+pub fn check_name(text: &str) -> Result<(), InvalidName> {
+    if text.len() > MAX_NAME {
+        return Err(InvalidName::TooLong(text.len()));
+    }
+    if text.is_empty() || text.chars().any(char::is_control) { Err(InvalidName::Unprintable) } else { Ok(()) }
+}
+
 /// A node as it identified itself.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct NodeInfo {
@@ -74,6 +99,22 @@ pub struct Nodes {
     /// Names that several of them have. They are told apart by their origins.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub conflicts: Vec<NameConflict>,
+}
+
+impl Nodes {
+    /// These nodes, by name and each once, and the names that several of them have.
+    pub fn of(nodes: impl IntoIterator<Item = NodeInfo>) -> Self {
+        let mut nodes: Vec<NodeInfo> = nodes.into_iter().collect();
+        nodes.sort_unstable();
+        nodes.dedup();
+        let conflict = |nodes: &[NodeInfo]| {
+            let mut origins: Vec<String> = nodes.iter().map(|node| node.origin.clone()).collect();
+            origins.dedup();
+            (origins.len() > 1).then(|| NameConflict { name: nodes[0].name.clone(), origins })
+        };
+        let conflicts = nodes.chunk_by(|one, next| one.name == next.name).filter_map(conflict).collect();
+        Self { nodes, conflicts }
+    }
 }
 
 fn identified<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<NodeInfo>, D::Error> {

@@ -81,6 +81,24 @@ pub enum BindAddress {
 }
 
 impl BindAddress {
+    /// Reads an address as [`from_str`](FromStr::from_str) does, but this is the port of one that names none.
+    ///
+    /// # Errors
+    /// When it does not read.
+    pub fn with_default_port(text: &str, default_port: u16) -> Result<Self, InvalidAddress> {
+        let input = text.trim();
+        if input.is_empty() {
+            return Err(InvalidAddress::Empty);
+        }
+        if let Some(path) = input.strip_prefix(UNIX) {
+            return unix(path.trim());
+        }
+        if input.contains("://") {
+            return Err(InvalidAddress::Scheme(shown(input)));
+        }
+        tcp(input, default_port)
+    }
+
     /// The file, if it is a unix socket.
     pub fn unix_path(&self) -> Option<&Path> {
         match self {
@@ -110,17 +128,7 @@ impl FromStr for BindAddress {
     type Err = InvalidAddress;
 
     fn from_str(text: &str) -> Result<Self, InvalidAddress> {
-        let input = text.trim();
-        if input.is_empty() {
-            return Err(InvalidAddress::Empty);
-        }
-        if let Some(path) = input.strip_prefix(UNIX) {
-            return unix(path.trim());
-        }
-        if input.contains("://") {
-            return Err(InvalidAddress::Scheme(shown(input)));
-        }
-        tcp(input)
+        Self::with_default_port(text, DEFAULT_PORT)
     }
 }
 
@@ -132,7 +140,7 @@ fn unix(path: &str) -> Result<BindAddress, InvalidAddress> {
     }
 }
 
-fn tcp(input: &str) -> Result<BindAddress, InvalidAddress> {
+fn tcp(input: &str, default_port: u16) -> Result<BindAddress, InvalidAddress> {
     let bad_host = |host: &str| InvalidAddress::Host { input: shown(input), host: shown(host) };
     let port = |port: &str| {
         // Rust's own reading also takes a plus sign.
@@ -145,7 +153,7 @@ fn tcp(input: &str) -> Result<BindAddress, InvalidAddress> {
         host.parse::<Ipv6Addr>().map_err(|_| bad_host(host))?;
         let port = match rest.strip_prefix(':') {
             Some(text) => port(text)?,
-            None if rest.is_empty() => DEFAULT_PORT,
+            None if rest.is_empty() => default_port,
             None => return Err(bad_host(input)),
         };
         return Ok(BindAddress::Tcp { host: host.to_owned(), port });
@@ -154,7 +162,7 @@ fn tcp(input: &str) -> Result<BindAddress, InvalidAddress> {
         Some((_, rest)) if rest.contains(':') => return Err(InvalidAddress::Brackets(shown(input))),
         Some(("", text)) => ("0.0.0.0", port(text)?),
         Some((host, text)) => (host, port(text)?),
-        None => (input, DEFAULT_PORT),
+        None => (input, default_port),
     };
     // Digits alone are a port whose colon was forgotten; the resolver would take them for an address.
     let plausible = |c: char| c.is_ascii_alphanumeric() || c == '.' || c == '-' || c == '_';

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, ops::Bound, sync::Arc};
 
 use gaffer_core::{
     JobName,
-    api::lookup::{Jobs, LookupJob, LookupSession, NameConflict, NodeInfo, Nodes, Sessions, Source, Sources},
+    api::lookup::{Jobs, LookupJob, LookupSession, NodeInfo, Nodes, Sessions, Source, Sources},
 };
 
 use super::{NodeKey, Registry, names::session_of};
@@ -15,14 +15,7 @@ const SOME: usize = 3;
 impl Registry {
     /// All nodes, by name.
     pub fn nodes(&self) -> Nodes {
-        let mut nodes: Vec<NodeInfo> = self.nodes.values().map(|node| NodeInfo::clone(&node.info)).collect();
-        nodes.sort_unstable();
-        let of_one_name = nodes.chunk_by(|one, next| one.name == next.name).filter(|nodes| nodes.len() > 1);
-        let conflict = |nodes: &[NodeInfo]| NameConflict {
-            name: nodes[0].name.clone(),
-            origins: nodes.iter().map(|node| node.origin.clone()).collect(),
-        };
-        Nodes { conflicts: of_one_name.map(conflict).collect(), nodes }
+        Nodes::of(self.nodes.values().map(|node| NodeInfo::clone(&node.info)))
     }
 
     /// How many nodes have this name, and where some of them are.
@@ -59,25 +52,14 @@ impl Registry {
 
     /// All sessions, by name; of the nodes that have this name or origin, if it is given.
     pub fn sessions(&self, node: Option<&str>) -> Sessions {
-        let is_meant = |key: &NodeKey| {
-            let info = self.nodes.get(key).map(|node| &node.info);
-            info.is_some_and(|info| node.is_none_or(|word| info.name == word || info.origin == word))
-        };
-        let mut sessions = Vec::new();
-        for (session, jobs) in &self.sessions {
-            let mut listed = BTreeMap::new();
-            for job in jobs {
-                let holders: Vec<NodeKey> =
-                    self.jobs.get(job).into_iter().flatten().copied().filter(is_meant).collect();
-                if !holders.is_empty() {
-                    listed.insert(job.to_string(), self.sources(job, &holders));
-                }
-            }
-            if !listed.is_empty() {
-                sessions.push(LookupSession { sessionid: session.to_string(), jobs: listed });
+        let Some(word) = node else { return Self::by_session(self.jobs().jobs) };
+        let mut holders: BTreeMap<&Arc<str>, Vec<NodeKey>> = BTreeMap::new();
+        for (key, node) in self.nodes.iter().filter(|(_, node)| node.info.name == word || node.info.origin == word) {
+            for job in node.jobs.keys() {
+                holders.entry(job).or_default().push(*key);
             }
         }
-        Sessions { nb_sessions: sessions.len(), sessions }
+        Self::by_session(self.listed(holders.iter().map(|(job, holders)| (*job, holders.as_slice()))).jobs)
     }
 
     /// These jobs by their sessions.

@@ -25,9 +25,6 @@ use self::{
     node::{Node, Unconfirmed},
 };
 
-/// Most bytes of a name, an origin or a version: a job's full name has 511 at most.
-pub const MAX_NAME: usize = 512;
-
 /// Most jobs of one node.
 pub const MAX_JOBS: usize = 100_000;
 
@@ -133,8 +130,6 @@ pub struct Registry {
     next_key: u64,
     /// As [`MAX_SIZE`] counts.
     size: usize,
-    /// Grows with each change.
-    version: u64,
 }
 
 impl Registry {
@@ -149,7 +144,6 @@ impl Registry {
         incarnation: Option<String>,
         changes: &mut Changes,
     ) -> Result<Arrival, Refusal> {
-        self.version += 1;
         if self.connections.contains_key(&connection) {
             return Err(Refusal::IdentifiedTwice);
         }
@@ -191,7 +185,6 @@ impl Registry {
     /// When it did not say who it is, has this job already, or too many.
     pub fn register_job(&mut self, connection: ConnectionId, job: &str, changes: &mut Changes) -> Result<(), Refusal> {
         let key = self.key(connection)?;
-        self.version += 1;
         check("job_name", job)?;
         let node = self.nodes.get_mut(&key).ok_or(Refusal::NotIdentified)?;
         if let Some(unconfirmed) = &mut node.unconfirmed
@@ -237,7 +230,6 @@ impl Registry {
         changes: &mut Changes,
     ) -> Result<(), Refusal> {
         let key = self.key(connection)?;
-        self.version += 1;
         self.remove_job(key, job, changes);
         Ok(())
     }
@@ -254,7 +246,6 @@ impl Registry {
         changes: &mut Changes,
     ) -> Result<(), Refusal> {
         let key = self.key(connection)?;
-        self.version += 1;
         let node = self.nodes.get_mut(&key).ok_or(Refusal::NotIdentified)?;
         let Some(pids) = node.jobs.get_mut(job) else { return Err(Refusal::UnknownJob(job.to_owned())) };
         if let Some(unconfirmed) = &mut node.unconfirmed {
@@ -283,7 +274,6 @@ impl Registry {
         pid: ProcessId,
         changes: &mut Changes,
     ) -> Result<(), Refusal> {
-        self.version += 1;
         let node = self.node(connection)?;
         if !node.jobs.contains_key(job) {
             return Err(Refusal::UnknownJob(job.to_owned()));
@@ -300,7 +290,6 @@ impl Registry {
     /// When it did not say who it is.
     pub fn synced(&mut self, connection: ConnectionId, changes: &mut Changes) -> Result<(), Refusal> {
         let key = self.key(connection)?;
-        self.version += 1;
         let node = self.nodes.get_mut(&key).ok_or(Refusal::NotIdentified)?;
         let Some(Unconfirmed { jobs, pids }) = node.unconfirmed.take() else { return Ok(()) };
         let had = node.size();
@@ -319,7 +308,6 @@ impl Registry {
     /// A connection has ended, and its node with it. Answers which, unless it has come on another one meanwhile, or never said who it is.
     pub fn disconnect(&mut self, connection: ConnectionId, changes: &mut Changes) -> Option<Arc<NodeInfo>> {
         let key = self.connections.remove(&connection)?;
-        self.version += 1;
         let node = self.nodes.remove(&key)?;
         self.size -= node.size();
         let NodeInfo { name, origin, .. } = &*node.info;
@@ -345,11 +333,6 @@ impl Registry {
     /// Whether a connection's node has said who it is.
     pub fn is_identified(&self, connection: ConnectionId) -> bool {
         self.connections.contains_key(&connection)
-    }
-
-    /// Another number whenever something may have changed.
-    pub fn version(&self) -> u64 {
-        self.version
     }
 
     fn key(&self, connection: ConnectionId) -> Result<NodeKey, Refusal> {

@@ -1,16 +1,12 @@
 //! Names, as nodes give them.
 
-use super::{MAX_NAME, Refusal};
+use gaffer_core::api::lookup::check_name;
 
-/// Refuses what is too long, or would do something to a terminal or a log that shows it.
+use super::Refusal;
+
+/// Refuses what is no name, and says of what it was to be one.
 pub(super) fn check(what: &str, text: &str) -> Result<(), Refusal> {
-    if text.len() > MAX_NAME {
-        return Err(Refusal::Invalid(format!("`{what}` has {} bytes; at most {MAX_NAME} are allowed", text.len())));
-    }
-    if text.is_empty() || text.chars().any(char::is_control) {
-        return Err(Refusal::Invalid(format!("`{what}` must not be empty or hold control characters")));
-    }
-    Ok(())
+    check_name(text).map_err(|problem| Refusal::Invalid(format!("`{what}` {problem}")))
 }
 
 /// The session that a job belongs to: what is before the first `:`, else the first `/`, else the last `.`; `default` if there is none.
@@ -26,7 +22,7 @@ pub(super) fn session_of(job: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
-    use gaffer_core::JobName;
+    use gaffer_core::{JobName, api::lookup::MAX_NAME};
     use proptest::prelude::*;
 
     use super::*;

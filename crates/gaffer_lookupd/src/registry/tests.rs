@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use gaffer_core::api::lookup::{LookupJob, NameConflict};
+use gaffer_core::api::lookup::{LookupJob, MAX_NAME, NameConflict};
 use proptest::prelude::*;
 
 use super::*;

@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{
     Cause, Client, ClientBuilder, Error,
-    backoff::{Backoff, dice},
+    backoff::{Attempts, dice},
     lookup::Silent,
     websocket::{Said, Socket},
 };
@@ -75,9 +75,7 @@ impl Link {
     }
 
     async fn keep_on(&mut self) {
-        let mut backoff = Backoff::default();
-        // The same reason is not told again and again.
-        let mut told = String::new();
+        let mut attempts = Attempts::default();
         loop {
             let mut is_welcome = false;
             let since = Instant::now();
@@ -87,17 +85,12 @@ impl Link {
                 Some(End::Refused(reason)) => Report::Refused { server: self.server.endpoint().clone(), reason },
                 Some(End::Lost(error)) => Report::Lost(Silent { server: self.server.endpoint().clone(), error }),
             };
-            let words = report.to_string();
-            if is_welcome || words != told {
-                told = words;
+            if attempts.failed(is_welcome.then(|| since.elapsed()), report.to_string()) {
                 (self.report)(report);
             }
-            if is_welcome {
-                backoff.lost(since.elapsed());
-            }
             // So a server that was away knows all again before it would have missed a node that is.
-            backoff.at_most(self.interval / 2);
-            sleep(backoff.pause(dice())).await;
+            attempts.backoff.at_most(self.interval / 2);
+            sleep(attempts.backoff.pause(dice())).await;
             self.renew().await;
         }
     }

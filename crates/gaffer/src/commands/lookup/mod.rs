@@ -3,7 +3,7 @@
 mod change;
 mod show;
 
-use gaffer_cli::{Exit, Failure, Format, Output, lookup::say_silent};
+use gaffer_cli::{Exit, Failure, Format, Output, lookup::heard};
 use gaffer_client::lookup::Lookup;
 use gaffer_core::api::lookup::{Jobs, Sessions, Sources};
 use serde::Serialize;
@@ -15,31 +15,25 @@ pub(super) async fn run(question: Option<LookupQuestion>, lookup: &Lookup, outpu
     let Some(question) = question else { return change::watch(lookup, output).await };
     match question {
         LookupQuestion::Jobs => {
-            let found = lookup.jobs().await?;
-            say_silent(&found.silent, output);
-            print(&Jobs { nb_jobs: found.value.len(), jobs: found.value }, show::jobs, output)
+            let jobs = heard(lookup.jobs().await?, output);
+            print(&Jobs { nb_jobs: jobs.len(), jobs }, show::jobs, output)
         }
         LookupQuestion::Session(of) => {
-            let found = lookup.session(&of.session).await?;
-            say_silent(&found.silent, output);
-            print(&Jobs { nb_jobs: found.value.len(), jobs: found.value }, show::jobs, output)
+            let jobs = heard(lookup.session(&of.session).await?, output);
+            print(&Jobs { nb_jobs: jobs.len(), jobs }, show::jobs, output)
         }
         LookupQuestion::Sessions(of) => {
-            let found = lookup.sessions(of.node.as_deref()).await?;
-            say_silent(&found.silent, output);
-            print(&Sessions { nb_sessions: found.value.len(), sessions: found.value }, show::sessions, output)
+            let sessions = heard(lookup.sessions(of.node.as_deref()).await?, output);
+            print(&Sessions { nb_sessions: sessions.len(), sessions }, show::sessions, output)
         }
         LookupQuestion::Nodes => {
-            let found = lookup.nodes().await?;
-            say_silent(&found.silent, output);
-            print(&found.value, show::nodes, output)?;
-            found.value.conflicts.iter().for_each(|conflict| output.hint(show::conflict(conflict)));
+            let nodes = heard(lookup.nodes().await?, output);
+            print(&nodes, show::nodes, output)?;
+            nodes.conflicts.iter().for_each(|conflict| output.hint(show::conflict(conflict)));
             Ok(())
         }
         LookupQuestion::Job(job) => {
-            let found = lookup.job(&job.name).await?;
-            say_silent(&found.silent, output);
-            let sources = Sources { sources: found.value };
+            let sources = Sources { sources: heard(lookup.job(&job.name).await?, output) };
             print(&sources, show::sources, output)?;
             if sources.sources.is_empty() {
                 output.say("no job found");
