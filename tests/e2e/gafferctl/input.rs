@@ -3,6 +3,7 @@
 use std::fs;
 
 use gaffer_tests::{Daemon, wait_until};
+use rustix::io::ioctl_fionread;
 
 use super::{Transcript, gafferctl};
 
@@ -56,9 +57,11 @@ fn a_process_that_ends_meanwhile_is_told() {
     let mut send = gafferctl(&daemon).start_with_pipe(&["send", &pid.to_string()]);
     // More than the pipe and gafferd take, so that it waits.
     send.feed(vec![b'x'; 32 << 20]);
-    wait_until("gafferd holds some of it", || {
-        let waiting = daemon.get(&format!("/processes/{pid}"));
-        if waiting.is_object() { Ok(()) } else { Err(waiting) }
+    let stdin = format!("/proc/{}/fd/0", daemon.os_pid_of(pid));
+    wait_until("a piece of it fills the pipe, and so waits to be answered", || {
+        // Closed again at once: whoever holds it would be a reader.
+        let unread = ioctl_fionread(fs::File::open(&stdin).unwrap()).unwrap();
+        if unread > 0 { Ok(()) } else { Err("nothing was written") }
     });
     daemon.touch("go");
     let said = send.wait();

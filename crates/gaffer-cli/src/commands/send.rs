@@ -5,7 +5,7 @@ use std::{
     thread,
 };
 
-use gaffer_client::{Client, Mode, SocketOptions};
+use gaffer_client::{Channel, Client, Error, Mode, SocketOptions};
 use gaffer_core::{ProcessId, names::StreamLabel};
 use tokio::sync::mpsc;
 
@@ -54,6 +54,7 @@ async fn stdin(client: &Client, pid: ProcessId, stream: Option<StreamLabel>, end
     let mut dot = (end == End::Dot && io::stdin().is_terminal()).then(Dot::default);
     let mut channel = client.channel(pid, &SocketOptions { stream, mode: Mode::Write, history: 0 }).await?;
     let mut chunks = chunks();
+    let ended = || Failure::Failed(format!("process {pid} has ended before all of stdin was written to it"));
     loop {
         tokio::select! {
             chunk = chunks.recv() => {
@@ -64,14 +65,28 @@ async fn stdin(client: &Client, pid: ProcessId, stream: Option<StreamLabel>, end
                     (Some(dot), Some(chunk)) => dot.find(&chunk),
                     (Some(dot), None) => (dot.rest(), true),
                 };
-                channel.send(text.into()).await?;
+                if let Err(error) = channel.send(text.into()).await {
+                    let is_over = matches!(error, Error::Interrupted { .. });
+                    return Err(if is_over && has_ended(&mut channel).await { ended() } else { error.into() });
+                }
                 if is_end {
                     return Ok(());
                 }
             }
             item = channel.recv() => if item?.is_none() {
-                return Err(Failure::Failed(format!("process {pid} has ended before all of stdin was written to it")));
+                return Err(ended());
             },
+        }
+    }
+}
+
+/// Whether a channel that is over is so because its process has ended, and not because the connection was lost.
+async fn has_ended(channel: &mut Channel) -> bool {
+    loop {
+        match channel.recv().await {
+            Ok(Some(_)) => {}
+            Ok(None) => return true,
+            Err(_) => return false,
         }
     }
 }
