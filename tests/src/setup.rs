@@ -211,7 +211,7 @@ impl Setup {
             .env_remove("RUST_LOG")
             .env("PATH", search_path())
             .env("HOME", self.dir.path())
-            .env("XDG_STATE_HOME", self.dir.path());
+            .env("STATE_DIRECTORY", self.path("state"));
         command.env(MARK, &self.id).envs(self.env.iter().map(|(name, value)| (name, value)));
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
     }

@@ -30,6 +30,7 @@ fn plan(pid: u64) -> LaunchPlan {
         custom: vec![],
         terminal: None,
         expect_sinks: false,
+        survivor: None,
     }
 }
 

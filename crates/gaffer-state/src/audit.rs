@@ -83,6 +83,8 @@ fn told(before: &Register, change: &Change) -> Vec<String> {
             Some(old) => differences(old, user),
         },
         Change::DeleteUser(name) => vec![format!("deleted user {name:?}")],
+        // None of these gives anybody a right.
+        Change::PutJob(_) | Change::DeleteJob(_) => Vec::new(),
     }
 }
 

@@ -1,10 +1,12 @@
-//! What of a gaffer node outlives it: its keys and users, in one file.
+//! What of a gaffer node outlives it: its keys, users and jobs, in one file; and which processes it has launched, in another.
 //!
 //! | part | is |
 //! | --- | --- |
 //! | [`StateFolder`] | where a node keeps it, and the lock that keeps a second node off |
 //! | [`StateFile`] | the file: what is acknowledged is on the disk, whatever happens then |
 //! | [`Access`] | keys and users as they are asked: in memory, and written before anybody is told |
+//! | [`keep_jobs`] | keeps how the jobs of a manager stand, before its clients are answered |
+//! | [`ProcessLog`] | which processes run, for the next run of a node that was killed |
 //! | [`ApiKey`], [`PasswordHash`] | what is shown, what is kept, and how one is told from the other |
 
 mod access;
@@ -13,8 +15,10 @@ mod clock;
 mod error;
 mod file;
 mod folder;
+mod jobs;
 mod key;
 mod password;
+mod processes;
 mod records;
 mod register;
 mod rules;
@@ -26,8 +30,10 @@ pub use audit::{AUDIT_TARGET, Author};
 pub use error::StateError;
 pub use file::StateFile;
 pub use folder::StateFolder;
+pub use jobs::keep_jobs;
 pub use key::Key;
 pub use password::PasswordHash;
-pub use records::{Change, KeyRecord, Records, UserRecord};
+pub use processes::{PastProcess, PastRun, ProcessLog};
+pub use records::{Change, KeyRecord, Records, StoredJob, UserRecord};
 pub use rules::AccessError;
 pub use secret::{ApiKey, KeyDigest};

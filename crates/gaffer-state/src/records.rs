@@ -1,6 +1,9 @@
 //! What is kept.
 
-use gaffer_core::access::{KeyId, Permissions};
+use gaffer_core::{
+    JobName,
+    access::{KeyId, Permissions},
+};
 use serde_json::{Map, Value};
 
 use crate::{KeyDigest, PasswordHash};
@@ -41,6 +44,24 @@ pub struct UserRecord {
     pub extra: Map<String, Value>,
 }
 
+/// A job, as it is to be when the node comes back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredJob {
+    /// What it is called.
+    pub name: JobName,
+    /// Its whole configuration as JSON, for a job that was loaded at run time; `None` for one of the node's configuration, which says it
+    /// itself.
+    pub config: Option<String>,
+    /// How many processes were configured: if the node's configuration says another number by now, `number` is out of date.
+    pub numprocesses: u32,
+    /// Whether it was configured to start: as with the number.
+    pub start: bool,
+    /// Whether it is to run.
+    pub started: bool,
+    /// How many processes it wants.
+    pub number: u32,
+}
+
 /// All that is kept.
 #[derive(Clone, Debug, Default)]
 pub struct Records {
@@ -48,6 +69,8 @@ pub struct Records {
     pub keys: Vec<KeyRecord>,
     /// The users, in the order of their making.
     pub users: Vec<UserRecord>,
+    /// The jobs, in the order of their loading.
+    pub jobs: Vec<StoredJob>,
 }
 
 /// Something that is to be kept otherwise.
@@ -61,4 +84,8 @@ pub enum Change {
     PutUser(UserRecord),
     /// A user is forgotten, if there is such a one.
     DeleteUser(String),
+    /// A job is loaded, or stands otherwise.
+    PutJob(StoredJob),
+    /// A job is forgotten, if it is there.
+    DeleteJob(JobName),
 }

@@ -134,6 +134,8 @@ impl Register {
                 Change::DeleteKey(id) => self.remove(&id),
                 Change::PutUser(user) => drop(self.users.insert(user.name.clone(), Arc::new(user))),
                 Change::DeleteUser(name) => drop(self.users.remove(&name)),
+                // They are not kept here.
+                Change::PutJob(_) | Change::DeleteJob(_) => {}
             }
         }
     }

@@ -67,9 +67,13 @@ pub(crate) struct Args {
     #[arg(long)]
     pub(crate) require_key: bool,
 
-    /// Folder for what outlives gafferd: keys and users [default: a folder of this configuration below /var/lib/gafferd for root, else below ~/.local/state/gaffer]
+    /// Folder for what outlives gafferd: jobs that clients have loaded, keys and users [default: a folder of this configuration below /var/lib/gafferd for root, else below ~/.local/state/gaffer]
     #[arg(long, value_name = "DIR")]
     pub(crate) state_dir: Option<PathBuf>,
+
+    /// Keep no jobs for the next start, and do not look for processes that a killed gafferd has left
+    #[arg(long, conflicts_with = "state_dir")]
+    pub(crate) no_state: bool,
 
     /// Make a user whose key permits everything, print that key, and end; beside a gafferd that runs, too
     #[arg(long, help_heading = "Keys")]

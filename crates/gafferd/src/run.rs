@@ -4,17 +4,25 @@ use std::{pin::pin, process::ExitCode, time::Duration};
 
 use anyhow::{Context, anyhow};
 use gaffer_core::{
-    JobConfig, JobName, Manager, ManagerError,
+    JobConfig, JobName, Manager, ManagerError, ManagerOptions,
     applications::{Application, SignalHandler},
     backend::RealBackend,
+    manager::{self, Restored},
     os,
-    supervisor::Refusal,
+    supervisor::{Origin, Refusal, Standing},
 };
 use gaffer_http::{HttpHandler, api};
 use tokio::{runtime::Runtime, time::timeout};
 use tracing::{error, info, warn};
 
-use crate::{args::Args, console, endpoints, reload, settings::Settings, state::Open};
+use crate::{
+    args::Args,
+    console, endpoints,
+    keeping::{self, Keeping},
+    reload,
+    settings::Settings,
+    state::Open,
+};
 
 /// Time at the end for threads of the runtime that still read some file.
 const STRAGGLERS: Duration = Duration::from_secs(1);
@@ -54,7 +62,7 @@ fn serve(settings: Settings, verbose: u8) -> anyhow::Result<ExitCode> {
 async fn node(settings: Settings, verbose: u8) -> anyhow::Result<ExitCode> {
     // First of all: from here on a signal to stop is kept until it can be heeded.
     let signals = SignalHandler::install().context("cannot catch signals")?;
-    let Open { access, folder: _locked } = settings.state.open().await?;
+    let Open { access, folder, jobs: kept } = settings.state.open().await?;
     let has_keys = access.is_some();
     let options = api::Options { access, ..settings.api };
     let http = HttpHandler::new(endpoints::bind(&settings.endpoints).await?).with_options(options);
@@ -64,12 +72,26 @@ async fn node(settings: Settings, verbose: u8) -> anyhow::Result<ExitCode> {
     }
     let registrar = settings.lookup.map(|lookup| lookup.registrar(&addresses)).transpose()?;
     let signals = reload::at_hangup(signals, http.certificates());
-    let manager = Manager::start(settings.manager, RealBackend::start).context("cannot start the process launcher")?;
+    let (records, told) = kept.is_some().then(manager::records).unzip();
+    let options = ManagerOptions { records, ..settings.manager };
+    let manager = Manager::start(options, RealBackend::start).context("cannot start the process launcher")?;
     let mut applications: Vec<Box<dyn Application>> = vec![Box::new(signals)];
     applications.extend(console::of_verbosity(verbose).map(|console| Box::new(console) as Box<dyn Application>));
     start(&manager, applications).await?;
+    let (jobs, keeping) = match (kept, &folder, told) {
+        (Some(kept), Some(folder), Some(told)) => {
+            match keeping::begin(kept, folder, told, &manager, settings.jobs).await {
+                Ok(begun) => begun,
+                Err(error) => {
+                    manager.stop_now().await;
+                    return Err(error);
+                }
+            }
+        }
+        _ => (settings.jobs.into_iter().map(configured).collect(), Keeping::default()),
+    };
     // Clients that connect meanwhile wait: whoever is answered finds all jobs.
-    let mut loading = pin!(load(&manager, settings.jobs));
+    let mut loading = pin!(load(&manager, jobs));
     let loaded = timeout(FIRST_LAUNCHES, &mut loading).await.is_ok();
     // At the end they are stopped in this order: a node that nobody finds any more is not asked.
     let mut applications: Vec<Box<dyn Application>> = Vec::new();
@@ -83,6 +105,7 @@ async fn node(settings: Settings, verbose: u8) -> anyhow::Result<ExitCode> {
         loading.await;
     }
     let wrong = manager.stopped().await;
+    keeping.end().await;
     for text in &wrong {
         error!("{text}");
     }
@@ -98,9 +121,14 @@ async fn start(manager: &Manager, applications: Vec<Box<dyn Application>>) -> an
     Ok(())
 }
 
-async fn load(manager: &Manager, jobs: Vec<JobConfig>) {
-    let names: Vec<JobName> = jobs.iter().map(|job| job.name().clone()).collect();
-    for (name, outcome) in names.iter().zip(manager.load_all(jobs).await) {
+fn configured(config: JobConfig) -> Restored {
+    let standing = Standing::configured(&config, Origin::Configuration);
+    Restored { config, standing, survivors: Vec::new() }
+}
+
+async fn load(manager: &Manager, jobs: Vec<Restored>) {
+    let names: Vec<JobName> = jobs.iter().map(|job| job.config.name().clone()).collect();
+    for (name, outcome) in names.iter().zip(manager.restore_all(jobs).await) {
         match outcome {
             // A signal to stop may come in the middle of this.
             Ok(()) | Err(ManagerError::Refused(Refusal::ShuttingDown) | ManagerError::Stopped) => {}

@@ -10,7 +10,10 @@ use std::{
 
 use anyhow::Context;
 use gaffer_core::ini::NodeConfig;
-use gaffer_state::{Access, DEFAULT_SESSION_LIFETIME, StateFolder};
+use gaffer_http::serve::BindAddress;
+use gaffer_state::{
+    Access, DEFAULT_SESSION_LIFETIME, PastRun, ProcessLog, StateError, StateFile, StateFolder, StoredJob,
+};
 use nix::unistd::Uid;
 use sha2::{Digest, Sha256};
 use tracing::warn;
@@ -23,8 +26,10 @@ const OF_ROOT: &str = "/var/lib/gafferd";
 /// What is kept, and what for.
 #[derive(Debug)]
 pub(crate) struct State {
-    /// Where.
+    /// Where. Empty if there is nowhere, which is no mistake as long as nothing must be kept.
     pub(crate) folder: PathBuf,
+    /// Whether jobs are kept.
+    pub(crate) jobs: KeepJobs,
     /// Whether requests need a key.
     pub(crate) requires_key: bool,
     /// How long a key from a log-in is good.
@@ -33,12 +38,34 @@ pub(crate) struct State {
     command: String,
 }
 
+/// Whether jobs of clients, and how all stand, are there again after the node has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum KeepJobs {
+    /// They must be, or the node does not start: somebody said where.
+    Always,
+    /// They are, if the default folder is one that can be written to.
+    IfPossible,
+    /// They are not.
+    Never,
+}
+
 /// What is open for as long as the node runs.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Open {
     pub(crate) access: Option<Access>,
     /// Its lock keeps another gafferd off.
     pub(crate) folder: Option<StateFolder>,
+    pub(crate) jobs: Option<OpenJobs>,
+}
+
+/// Where jobs are kept.
+#[derive(Debug)]
+pub(crate) struct OpenJobs {
+    pub(crate) file: StateFile,
+    /// Those that were.
+    pub(crate) stored: Vec<StoredJob>,
+    /// What earlier runs have left.
+    pub(crate) past: PastRun,
 }
 
 /// What the command line says, else the configuration, else the default: a folder for each configuration.
@@ -48,10 +75,25 @@ pub(crate) struct Open {
 pub(crate) fn of(args: &Args, config: &NodeConfig, endpoints: &[Configured]) -> Result<State, String> {
     let requires_key = args.require_key || config.settings.require_key;
     let given = args.state_dir.clone().or_else(|| config.settings.state_dir.clone());
+    if args.no_state && requires_key {
+        return Err(
+            "--no-state: keys are required, and they are kept in the state folder; leave out one of the two".to_owned()
+        );
+    }
+    let jobs = if args.no_state {
+        KeepJobs::Never
+    } else if given.is_some() {
+        KeepJobs::Always
+    } else if args.config().is_none() && endpoints.first().is_some_and(|one| !is_known_again(&one.endpoint.bind)) {
+        // Nothing would tell the next run that it is the same node.
+        KeepJobs::Never
+    } else {
+        KeepJobs::IfPossible
+    };
     let is_used = requires_key || args.create_admin_user || args.list_admins;
     let folder = match given {
         Some(folder) => folder,
-        None => match base(Uid::effective().is_root(), env::var_os("XDG_STATE_HOME"), env::var_os("HOME")) {
+        None => match base(Uid::effective().is_root(), |name| env::var_os(name)) {
             Some(base) => base.join(instance(args.config().as_deref(), endpoints)),
             None if is_used => {
                 return Err("--state-dir: is needed, as there is neither $XDG_STATE_HOME nor $HOME".to_owned());
@@ -67,17 +109,28 @@ pub(crate) fn of(args: &Args, config: &NodeConfig, endpoints: &[Configured]) -> 
             let _: std::fmt::Result = write!(command, " {option} {}", path.display());
         }
     }
-    Ok(State { folder, requires_key, session_lifetime, command })
+    Ok(State { folder, jobs, requires_key, session_lifetime, command })
 }
 
-fn base(is_root: bool, state_home: Option<OsString>, home: Option<OsString>) -> Option<PathBuf> {
+/// Whether an address is the same at the next start.
+fn is_known_again(bind: &BindAddress) -> bool {
+    !matches!(bind, BindAddress::Tcp { port: 0, .. })
+}
+
+/// Where the folders of all nodes are that have none of their own: where the system's manager of services says, if that started us.
+fn base(is_root: bool, variable: impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
+    // A relative path counts for nothing, as the specification of the second one has it.
+    let folder = |name| variable(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    // There may be several, in a list.
+    let given = variable("STATE_DIRECTORY").and_then(|list| env::split_paths(&list).next());
+    if let Some(given) = given.filter(|path| path.is_absolute()) {
+        return Some(given);
+    }
     if is_root {
         return Some(OF_ROOT.into());
     }
-    // As its specification has it: a relative path counts for nothing.
-    let state_home = state_home.map(PathBuf::from).filter(|path| path.is_absolute());
-    let home = home.filter(|home| !home.is_empty()).map(PathBuf::from);
-    let state_home = state_home.or_else(|| home.map(|home| home.join(".local/state")));
+    let home = variable("HOME").filter(|home| !home.is_empty()).map(PathBuf::from);
+    let state_home = folder("XDG_STATE_HOME").or_else(|| home.map(|home| home.join(".local/state")));
     state_home.map(|state_home| state_home.join("gaffer"))
 }
 
@@ -101,18 +154,41 @@ impl State {
     /// # Errors
     /// When it does not open; when another gafferd has it.
     pub(crate) async fn open(&self) -> anyhow::Result<Open> {
-        if !self.requires_key {
-            return Ok(Open { access: None, folder: None });
+        let is_needed = self.requires_key || self.jobs == KeepJobs::Always;
+        if !is_needed && (self.jobs == KeepJobs::Never || self.folder.as_os_str().is_empty()) {
+            return Ok(Open::default());
         }
+        match self.open_folder().await {
+            Err(error) if !is_needed && !is_of_others(&error) => {
+                warn!(
+                    "no jobs are kept for the next start: {error:#} (--state-dir says where to keep them, --no-state that none are)"
+                );
+                Ok(Open::default())
+            }
+            opened => opened,
+        }
+    }
+
+    async fn open_folder(&self) -> anyhow::Result<Open> {
         let folder = StateFolder::lock(&self.folder)?;
-        let access = Access::open_for(folder.file()?, self.session_lifetime).await?;
-        if !access.has_admin_key() {
-            let command = &self.command;
-            warn!(
-                "keys are required, and there is none that permits everything; make one: {command} --create-admin-user"
-            );
+        let file = folder.file()?;
+        let mut access = None;
+        if self.requires_key {
+            let opened = Access::open_for(file.clone(), self.session_lifetime).await?;
+            if !opened.has_admin_key() {
+                let command = &self.command;
+                warn!(
+                    "keys are required, and there is none that permits everything; make one: {command} --create-admin-user"
+                );
+            }
+            access = Some(opened);
         }
-        Ok(Open { access: Some(access), folder: Some(folder) })
+        if self.jobs == KeepJobs::Never {
+            return Ok(Open { access, folder: Some(folder), jobs: None });
+        }
+        let stored = file.read().await.context("cannot read the jobs")?.jobs;
+        let past = ProcessLog::past(&folder).context("cannot read what processes an earlier gafferd has launched")?;
+        Ok(Open { access, folder: Some(folder), jobs: Some(OpenJobs { file, stored, past }) })
     }
 
     /// Opens keys and users, beside a node that may be running.
@@ -135,6 +211,11 @@ impl State {
     }
 }
 
+/// Whether a folder is there and good, but another gafferd's: to go on without it would be two nodes of one configuration.
+fn is_of_others(error: &anyhow::Error) -> bool {
+    matches!(error.downcast_ref(), Some(StateError::Held { .. }))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -145,13 +226,30 @@ mod tests {
         let folder = |options: &[&str], ini: &str| settings(options, ini).unwrap().state.folder;
         assert_eq!(folder(&["--state-dir", "a"], "[gaffer]\nstate_dir = b\n"), Path::new("a"));
         assert_eq!(folder(&[], "[gaffer]\nstate_dir = b\n"), Path::new("b"));
-        let base = |is_root, state_home: Option<&str>, home: Option<&str>| {
-            base(is_root, state_home.map(Into::into), home.map(Into::into))
+        let base = |is_root, variables: &[(&str, &str)]| {
+            let value = |name: &str| variables.iter().find(|(known, _)| *known == name).map(|(_, value)| value.into());
+            base(is_root, value)
         };
-        assert_eq!(base(true, None, None), Some(OF_ROOT.into()));
-        assert_eq!(base(false, Some("/state"), Some("/home/me")), Some("/state/gaffer".into()));
-        assert_eq!(base(false, Some("state"), Some("/home/me")), Some("/home/me/.local/state/gaffer".into()));
-        assert_eq!(base(false, None, Some("")), None);
+        let (state_home, home) = (("XDG_STATE_HOME", "/state"), ("HOME", "/home/me"));
+        assert_eq!(base(true, &[state_home, home]), Some(OF_ROOT.into()));
+        assert_eq!(base(false, &[state_home, home]), Some("/state/gaffer".into()));
+        assert_eq!(base(false, &[("XDG_STATE_HOME", "state"), home]), Some("/home/me/.local/state/gaffer".into()));
+        assert_eq!(base(false, &[("HOME", "")]), None);
+        assert_eq!(base(true, &[("STATE_DIRECTORY", "/var/lib/a:/var/lib/b"), home]), Some("/var/lib/a".into()));
+        assert_eq!(base(true, &[("STATE_DIRECTORY", "a")]), Some(OF_ROOT.into()));
+    }
+
+    #[test]
+    fn jobs_are_kept_where_the_next_run_would_look_for_them() {
+        let keeps = |options: &[&str], ini: &str| settings(options, ini).unwrap().state.jobs;
+        assert_eq!(keeps(&[], ""), KeepJobs::IfPossible);
+        assert_eq!(keeps(&["--bind", "unix:x"], ""), KeepJobs::IfPossible);
+        assert_eq!(keeps(&["--bind", ":0"], ""), KeepJobs::Never, "another time it is another port");
+        assert_eq!(keeps(&["--bind", ":0", "--state-dir", "a"], ""), KeepJobs::Always);
+        assert_eq!(keeps(&[], "[gaffer]\nstate_dir = a\n"), KeepJobs::Always);
+        assert_eq!(keeps(&["--no-state"], "[gaffer]\nstate_dir = a\n"), KeepJobs::Never);
+        let error = settings(&["--no-state", "--require-key"], "").unwrap_err();
+        assert!(error.starts_with("--no-state: keys are required"), "{error}");
     }
 
     #[test]

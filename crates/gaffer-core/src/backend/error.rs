@@ -59,6 +59,9 @@ impl fmt::Display for SpawnStage {
 /// job reads this, and need not be one who may know them.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SpawnError {
+    /// The process that was to be taken back has ended.
+    #[error("the process that was to be taken back has ended")]
+    Gone,
     /// A `$NAME` that the environment does not hold.
     #[error(transparent)]
     UnknownVariable(#[from] UnknownVariable),
@@ -128,6 +131,7 @@ impl SpawnError {
             | Self::UnknownGroup(_)
             | Self::NotPrivileged
             | Self::Os { .. }
+            | Self::Gone
             | Self::Cancelled
             | Self::LauncherGone => 126,
         }

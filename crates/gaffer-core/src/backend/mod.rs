@@ -8,6 +8,7 @@ mod plan;
 mod real;
 mod search_path;
 pub mod simulated;
+mod survivor;
 
 use std::{fmt, sync::Arc};
 
@@ -15,6 +16,7 @@ pub use error::{SpawnError, SpawnStage};
 pub use plan::{LaunchPlan, MARK, PARENTS};
 pub use real::{Descendants, RealBackend, Root, end_descendants, end_leftovers};
 pub use search_path::SearchPath;
+pub use survivor::Survivor;
 use tokio::sync::mpsc;
 
 use crate::{

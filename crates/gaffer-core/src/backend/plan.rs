@@ -6,7 +6,7 @@ use std::{
     path::PathBuf,
 };
 
-use super::SpawnError;
+use super::{SpawnError, Survivor};
 use crate::{
     config::{JobConfig, Owner, ProgramName},
     names::{ProcessId, StreamLabel},
@@ -58,6 +58,9 @@ pub struct LaunchPlan {
     pub terminal: Option<TerminalSize>,
     /// Whether outputs wait for their sinks from the first byte on.
     pub expect_sinks: bool,
+    /// The process is there already, launched by a node that is gone: it is watched as if it had just been launched, and it has no
+    /// streams. The rest of the plan is how it would be launched now.
+    pub survivor: Option<Survivor>,
 }
 
 impl LaunchPlan {
@@ -103,6 +106,14 @@ impl LaunchPlan {
             custom: config.custom_streams().to_vec(),
             terminal: None,
             expect_sinks: false,
+            survivor: None,
         })
+    }
+
+    /// A plan to take back a process that is there, and whose pipes led to a node that is gone.
+    #[must_use]
+    pub fn taking_back(self, survivor: Survivor) -> Self {
+        let (outputs, custom) = (Vec::new(), Vec::new());
+        Self { outputs, custom, stdin: false, terminal: None, survivor: Some(survivor), ..self }
     }
 }

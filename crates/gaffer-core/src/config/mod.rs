@@ -1,5 +1,6 @@
 //! What a job is: its fields, their checks, and the words of its command line.
 
+mod difference;
 mod field;
 mod flapping;
 mod job;
@@ -10,6 +11,7 @@ mod spec;
 mod suggest;
 mod words;
 
+pub use difference::KEYS_IN_PLACE;
 pub use field::{FieldError, InvalidConfig};
 pub use flapping::Flapping;
 pub(crate) use flapping::MAX_SPAN;

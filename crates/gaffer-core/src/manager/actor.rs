@@ -19,7 +19,7 @@ use tokio::{
 use tracing::error;
 
 use super::{
-    Manager, ManagerOptions,
+    Manager, ManagerOptions, ProcessRecord,
     applications::{self, Started},
     launches::{Launched, Launches},
     live::{Live, Recent, View},
@@ -31,7 +31,7 @@ use super::{
 use crate::{
     backend::{Backend, Fact, FactSender, LaunchPlan},
     events::{Event, Journal},
-    names::ProcessId,
+    names::{JobName, OsPid, ProcessId},
     stats::Monitor,
     supervisor::{Answer, Command, Effect, Input, Launch, Refusal, Supervisor, Ticket},
 };
@@ -108,6 +108,13 @@ impl Manager {
     }
 }
 
+/// A command that is not answered yet.
+struct Asked {
+    client: oneshot::Sender<Result<Answer, Refusal>>,
+    /// The job that it may change.
+    changes: Option<JobName>,
+}
+
 struct Actor<B> {
     supervisor: Supervisor,
     backend: B,
@@ -115,7 +122,7 @@ struct Actor<B> {
     recent: Recent,
     /// Of launches that are not answered yet.
     plans: HashMap<ProcessId, Arc<LaunchPlan>>,
-    tickets: HashMap<Ticket, oneshot::Sender<Result<Answer, Refusal>>>,
+    tickets: HashMap<Ticket, Asked>,
     last_ticket: u64,
     timers: Timers,
     journal: Arc<Journal>,
@@ -221,10 +228,11 @@ impl<B: Backend> Actor<B> {
 
     fn on_request(&mut self, request: Request) {
         match request {
-            Request::Command(command, answer) => {
+            Request::Command(command, client) => {
                 self.last_ticket += 1;
                 let ticket = Ticket(self.last_ticket);
-                self.tickets.insert(ticket, answer);
+                let changes = command.changes().filter(|_| self.options.records.is_some()).cloned();
+                self.tickets.insert(ticket, Asked { client, changes });
                 self.feed(Input::Command(ticket, command));
             }
             Request::Query(look) => {
@@ -247,6 +255,7 @@ impl<B: Backend> Actor<B> {
                     });
                     let job = self.supervisor.process_job(pid);
                     self.live.insert(pid, Live::new(job, os_pid, io, &plan, SystemTime::now()));
+                    self.record_launch(pid, os_pid, &plan);
                 }
                 self.feed(Input::Spawned { pid, os_pid });
             }
@@ -262,6 +271,18 @@ impl<B: Backend> Actor<B> {
                 self.feed(Input::Exited { pid, status, tree_alive });
             }
             Fact::TreeGone { pid } => self.feed(Input::TreeGone { pid }),
+        }
+    }
+
+    fn record_launch(&self, pid: ProcessId, os_pid: OsPid, plan: &LaunchPlan) {
+        if let Some(records) = &self.options.records
+            && let Some((config, once)) = self.supervisor.launched_with(pid)
+        {
+            let (mark, root) = match &plan.survivor {
+                Some(survivor) => (survivor.mark.clone(), Some(survivor.root)),
+                None => (format!("{}:{pid}", self.node), None),
+            };
+            records.process(ProcessRecord::Launched { pid, os_pid, mark, root, config, once });
         }
     }
 
@@ -292,8 +313,8 @@ impl<B: Backend> Actor<B> {
             Effect::CancelTimer(id) => self.timers.cancel(id),
             Effect::Emit(event) => self.emit(event),
             Effect::Answer(ticket, answer) => {
-                if let Some(waiting) = self.tickets.remove(&ticket) {
-                    drop(waiting.send(answer)); // The client has gone: what it asked for is done all the same.
+                if let Some(asked) = self.tickets.remove(&ticket) {
+                    self.answer(asked, answer);
                 }
             }
             Effect::Released(pid) => {
@@ -303,12 +324,27 @@ impl<B: Backend> Actor<B> {
                     self.recent.keep(pid, live.job, live.io);
                 }
                 self.plans.remove(&pid);
+                if let Some(records) = &self.options.records {
+                    records.process(ProcessRecord::Gone(pid));
+                }
             }
             Effect::Finished(left) => {
                 self.left = Some(left.into_iter().filter_map(|pid| self.leftover(pid)).collect());
             }
         }
         None
+    }
+
+    fn answer(&self, asked: Asked, answer: Result<Answer, Refusal>) {
+        let Asked { client, changes } = asked;
+        if let (Some(records), Some(name)) = (&self.options.records, changes)
+            && answer != Err(Refusal::ShuttingDown)
+        {
+            let job = self.supervisor.config(&name).cloned().zip(self.supervisor.standing(&name));
+            records.job(name, job, answer, client);
+        } else {
+            drop(client.send(answer)); // The client has gone: what it asked for is done all the same.
+        }
     }
 
     fn leftover(&self, pid: ProcessId) -> Option<Leftover> {
@@ -321,7 +357,11 @@ impl<B: Backend> Actor<B> {
         match LaunchPlan::new(pid, &launch.config, &self.options.environment, &launch.env, &self.node) {
             Ok(plan) => {
                 let (terminal, expect_sinks) = (self.options.terminal, self.options.expect_sinks);
-                let plan = Arc::new(LaunchPlan { terminal, expect_sinks, ..plan });
+                let plan = LaunchPlan { terminal, expect_sinks, ..plan };
+                let plan = Arc::new(match &launch.survivor {
+                    Some(survivor) => plan.taking_back(survivor.clone()),
+                    None => plan,
+                });
                 self.plans.insert(pid, plan.clone());
                 self.backend.launch(plan);
                 None

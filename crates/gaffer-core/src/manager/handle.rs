@@ -13,11 +13,12 @@ use super::{
 };
 use crate::{
     api::{JobInfo, ProcessInfo},
+    backend::Survivor,
     config::JobConfig,
     events::{EventStart, EventSubscription, Notification, Pattern, Subscription},
     names::{JobName, ProcessId, SessionId, Signal, StreamLabel},
     streams::{MergedSubscription, Output, ProcessIo, Start, Stdin},
-    supervisor::{Answer, Command, OneOff, Refusal, Scale},
+    supervisor::{Answer, Command, OneOff, Refusal, Scale, Standing},
 };
 
 /// Maintains live processes and lets anybody act on them. A cheap handle: clone it, send it, share it.
@@ -30,6 +31,17 @@ use crate::{
 #[derive(Clone, Debug)]
 pub struct Manager {
     pub(super) shared: Arc<Shared>,
+}
+
+/// A job as it stood in an earlier run of the node, or is to stand.
+#[derive(Clone, Debug)]
+pub struct Restored {
+    /// The job.
+    pub config: JobConfig,
+    /// How it stands.
+    pub standing: Standing,
+    /// Processes of it that live.
+    pub survivors: Vec<Survivor>,
 }
 
 type Result<T> = std::result::Result<T, ManagerError>;
@@ -53,10 +65,40 @@ impl Manager {
     /// Takes in many jobs, in this order, without waiting for one's launches before the next; answers for each what
     /// [`load`](Self::load) would.
     pub async fn load_all(&self, configs: impl IntoIterator<Item = JobConfig>) -> Vec<Result<()>> {
-        let mut asked = Vec::new();
-        for config in configs {
+        let load = |config: JobConfig| {
             let start = config.spec().start;
-            asked.push(self.ask(Command::Load { config: Arc::new(config), start }).await);
+            Command::Load { config: Arc::new(config), start }
+        };
+        self.command_all(configs.into_iter().map(load)).await
+    }
+
+    /// Takes in many jobs as they stood, in this order; else as [`load_all`](Self::load_all).
+    pub async fn restore_all(&self, jobs: impl IntoIterator<Item = Restored>) -> Vec<Result<()>> {
+        let restore = |Restored { config, standing, survivors }| Command::Restore {
+            config: Arc::new(config),
+            standing,
+            survivors,
+        };
+        self.command_all(jobs.into_iter().map(restore)).await
+    }
+
+    /// Has many jobs be as the node's configuration says, in this order: takes in those that are not loaded, and changes those that are
+    /// otherwise, whose processes are replaced only if they must be. Those that are so already are not touched. Answers for each
+    /// whether that could be done; if a new process does not start, the old configuration and the old processes stay.
+    pub async fn reconfigure_all(&self, configs: impl IntoIterator<Item = Arc<JobConfig>>) -> Vec<Result<()>> {
+        self.command_all(configs.into_iter().map(Command::Reconfigure)).await
+    }
+
+    /// Stops many jobs and forgets them; answers for each what [`unload`](Self::unload) would.
+    pub async fn unload_all(&self, names: impl IntoIterator<Item = JobName>) -> Vec<Result<()>> {
+        self.command_all(names.into_iter().map(Command::Unload)).await
+    }
+
+    /// Asks for all before the first is waited for.
+    async fn command_all(&self, commands: impl IntoIterator<Item = Command>) -> Vec<Result<()>> {
+        let mut asked = Vec::new();
+        for command in commands {
+            asked.push(self.ask(command).await);
         }
         let mut outcomes = Vec::with_capacity(asked.len());
         for answered in asked {
@@ -179,6 +221,18 @@ impl Manager {
     pub async fn get(&self, name: &JobName) -> Result<Arc<JobConfig>> {
         let job = name.clone();
         self.query(move |view| view.supervisor.config(&job).cloned()).await?.ok_or_else(|| unknown_job(name))
+    }
+
+    /// All jobs with their configurations and how they stand, in the order of their loading.
+    ///
+    /// # Errors
+    /// The manager has stopped.
+    pub async fn standings(&self) -> Result<Vec<(Arc<JobConfig>, Standing)>> {
+        self.query(|view| {
+            let one = |name| Some((view.supervisor.config(name)?.clone(), view.supervisor.standing(name)?));
+            view.supervisor.names().filter_map(one).collect()
+        })
+        .await
     }
 
     /// A job as it stands.

@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, ffi::OsString, time::Duration};
 
+use super::RecordSender;
 use crate::streams::TerminalSize;
 
 /// What a manager is started with.
@@ -19,6 +20,9 @@ pub struct ManagerOptions {
     pub expect_sinks: bool,
     /// Time between two refreshes of watched stats; by default, and at the least, 0.1 s.
     pub stats_interval: Duration,
+    /// Where to tell what is to outlive the manager ([`records`](super::records())); by default nowhere. Its other end must be read: a
+    /// command that changes a job is answered only when its record is.
+    pub records: Option<RecordSender>,
 }
 
 impl Default for ManagerOptions {
@@ -29,6 +33,7 @@ impl Default for ManagerOptions {
             terminal: None,
             expect_sinks: false,
             stats_interval: Duration::from_millis(100),
+            records: None,
         }
     }
 }

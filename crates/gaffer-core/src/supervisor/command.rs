@@ -5,11 +5,12 @@ use std::sync::Arc;
 use super::{
     Step, Supervisor,
     job::{Hold, Job, JobKey, Waiting},
-    message::{Answer, Command, Effect, OneOff, Refusal, Ticket},
+    message::{Answer, Command, Effect, OneOff, Origin, Refusal, Standing, Ticket},
     process::Role,
     scale::Scale,
 };
 use crate::{
+    backend::Survivor,
     config::{JobConfig, MAX_PROCESSES, MAX_SPAN},
     events::EventKind,
     names::{JobName, ProcessId, Signal},
@@ -19,6 +20,8 @@ impl Supervisor {
     pub(super) fn on_command(&mut self, step: &mut Step<'_>, ticket: Ticket, command: Command) {
         let starts_something = match &command {
             Command::Load { .. }
+            | Command::Restore { .. }
+            | Command::Reconfigure(_)
             | Command::Unload(_)
             | Command::Update { .. }
             | Command::Start(_)
@@ -40,7 +43,12 @@ impl Supervisor {
         }
         // A command that answers later, when its launches are done, gives `None`.
         let answer = match command {
-            Command::Load { config, start } => self.load(step, ticket, config, start),
+            Command::Load { config, start } => {
+                let standing = Standing { started: start, ..Standing::configured(&config, Origin::Client) };
+                self.load(step, ticket, config, standing, Vec::new())
+            }
+            Command::Restore { config, standing, survivors } => self.load(step, ticket, config, standing, survivors),
+            Command::Reconfigure(config) => self.reconfigure(step, ticket, config),
             Command::Unload(name) => self.key(&name).map(|key| self.unload(step, key)),
             Command::Update { config, start } => {
                 self.key(config.name()).and_then(|key| self.update(step, ticket, key, config, start))
@@ -81,23 +89,36 @@ impl Supervisor {
         self.names.get(name).copied().ok_or_else(|| Refusal::UnknownJob(name.clone()))
     }
 
-    fn load(
+    pub(super) fn load(
         &mut self,
         step: &mut Step<'_>,
         ticket: Ticket,
         config: Arc<JobConfig>,
-        start: bool,
+        standing: Standing,
+        survivors: Vec<Survivor>,
     ) -> Result<Option<Answer>, Refusal> {
         let name = config.name().clone();
         if self.names.contains_key(&name) {
             return Err(Refusal::AlreadyLoaded(name));
         }
+        if standing.number > MAX_PROCESSES {
+            return Err(Refusal::TooMany { job: name, asked: standing.number.into(), max: MAX_PROCESSES });
+        }
         self.last_job += 1;
         let key = JobKey(self.last_job);
-        self.jobs.insert(key, Job::new(config));
+        self.jobs.insert(key, Job::new(config.clone(), standing));
         self.names.insert(name.clone(), key);
         step.emit(EventKind::Create, &name);
-        Ok(if start { self.start(step, ticket, key) } else { Some(Answer::Done) })
+        if !standing.started {
+            return Ok(Some(Answer::Done));
+        }
+        for (place, survivor) in (1..=standing.number).zip(survivors) {
+            let pid = self.take_back(step, key, place, config.clone(), survivor);
+            if let Some(job) = self.jobs.get_mut(&key) {
+                job.slots.entry(place).or_default().process = Some(pid);
+            }
+        }
+        Ok(self.start(step, ticket, key))
     }
 
     fn unload(&mut self, step: &mut Step<'_>, key: JobKey) -> Option<Answer> {
@@ -267,7 +288,7 @@ impl Supervisor {
     }
 
     /// Answers now if no launch of the job is pending, else once those that are pending now are done.
-    fn answer_when_settled(&mut self, key: JobKey, ticket: Ticket, answer: Answer) -> Option<Answer> {
+    pub(super) fn answer_when_settled(&mut self, key: JobKey, ticket: Ticket, answer: Answer) -> Option<Answer> {
         let newest = ProcessId::new(self.last_pid);
         match self.jobs.get_mut(&key) {
             Some(job) if job.launching > 0 => {

@@ -5,6 +5,7 @@ use std::{sync::Arc, time::Instant};
 use super::{
     Supervisor,
     job::{Hold, Job},
+    message::Standing,
     process::{Phase, Process, ProcessView},
 };
 use crate::{
@@ -22,6 +23,15 @@ impl Supervisor {
     /// A job's configuration.
     pub fn config(&self, name: &JobName) -> Option<&Arc<JobConfig>> {
         self.job(name).map(|job| &job.config)
+    }
+
+    /// How a job stands, for who is to bring it back: whatever the end of the node does to it.
+    pub fn standing(&self, name: &JobName) -> Option<Standing> {
+        self.job(name).map(|job| Standing {
+            started: job.wanted || job.wanted_at_end,
+            number: job.number,
+            origin: job.origin,
+        })
     }
 
     /// A job as it stands.
@@ -44,6 +54,11 @@ impl Supervisor {
             leader_alive: !process.exited,
             stopping: matches!(process.phase, Phase::Stopping | Phase::Killed),
         })
+    }
+
+    /// What a process was launched with, or is being; and whether it is a one-off.
+    pub(crate) fn launched_with(&self, pid: ProcessId) -> Option<(Arc<JobConfig>, bool)> {
+        self.processes.get(&pid).map(|process| (process.config.clone(), process.is_once()))
     }
 
     /// The job of a process that is not wholly gone.

@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::{
-    message::{Answer, Ticket},
+    message::{Answer, Origin, Standing, Ticket},
     restart::Backoff,
     rollout::Rollout,
     timers::TimerId,
@@ -50,6 +50,10 @@ pub(super) struct Job {
     pub(super) number: u32,
     /// Whether it is to run: started and not stopped.
     pub(super) wanted: bool,
+    /// Whether it was to run when the end of the node began.
+    pub(super) wanted_at_end: bool,
+    /// Who brought it.
+    pub(super) origin: Origin,
     pub(super) unloaded: bool,
     pub(super) hold: Option<Hold>,
     /// Times of exits that nobody asked for, for the flapping rule.
@@ -85,11 +89,14 @@ pub(super) struct Waiting {
 }
 
 impl Job {
-    pub(super) fn new(config: Arc<JobConfig>) -> Self {
+    /// A job that is not started yet, whatever its standing says.
+    pub(super) fn new(config: Arc<JobConfig>, standing: Standing) -> Self {
         Self {
-            number: config.numprocesses(),
+            number: standing.number,
             config,
             wanted: false,
+            wanted_at_end: false,
+            origin: standing.origin,
             unloaded: false,
             hold: None,
             exits: VecDeque::new(),

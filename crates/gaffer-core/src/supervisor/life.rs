@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     api::LastExit,
-    backend::{ExitStatus, SpawnError},
+    backend::{ExitStatus, SpawnError, Survivor},
     config::JobConfig,
     events::{Detail, Event, EventKind},
     names::{OsPid, ProcessId},
@@ -41,13 +41,41 @@ impl Supervisor {
         grace: Duration,
         env: BTreeMap<String, String>,
     ) -> ProcessId {
-        self.last_pid += 1;
-        let pid = ProcessId::new(self.last_pid);
         let instance = match role {
             Role::Slot(place) | Role::Incoming(place) => place,
             Role::Surplus | Role::Once(_) => 0,
         };
-        step.effects.push(Effect::Launch(Launch { pid, config: config.clone(), env: env.clone(), instance }));
+        self.begin(step, key, role, grace, |pid| Launch { pid, config, env, instance, survivor: None })
+    }
+
+    /// Gives a place of a job to a process that is there already.
+    pub(super) fn take_back(
+        &mut self,
+        step: &mut Step<'_>,
+        key: JobKey,
+        place: u32,
+        config: Arc<JobConfig>,
+        survivor: Survivor,
+    ) -> ProcessId {
+        let grace = config.graceful_timeout();
+        let env = BTreeMap::new();
+        let launch = |pid| Launch { pid, config, env, instance: place, survivor: Some(survivor) };
+        self.begin(step, key, Role::Slot(place), grace, launch)
+    }
+
+    fn begin(
+        &mut self,
+        step: &mut Step<'_>,
+        key: JobKey,
+        role: Role,
+        grace: Duration,
+        launch: impl FnOnce(ProcessId) -> Launch,
+    ) -> ProcessId {
+        self.last_pid += 1;
+        let pid = ProcessId::new(self.last_pid);
+        let launch = launch(pid);
+        let (config, env, survivor) = (launch.config.clone(), launch.env.clone(), launch.survivor.is_some());
+        step.effects.push(Effect::Launch(launch));
         let phase = Phase::Launching { then: None };
         let process = Process {
             pid,
@@ -57,6 +85,7 @@ impl Supervisor {
             config,
             extra_env: env,
             grace,
+            survivor,
             os_pid: None,
             born: None,
             asked: false,
@@ -106,8 +135,9 @@ impl Supervisor {
         let Some(process) = self.processes.get(&pid) else { return };
         let Phase::Launching { then } = process.phase else { return };
         let (key, role, name) = (process.job, process.role, process.config.name().clone());
-        // One that was not wanted any more may have been taken back: that is no news.
-        if then.is_none() {
+        // One that is not wanted any more may have been called off, and one that was to be taken back be gone: that is no news.
+        let is_news = then.is_none() && !process.survivor;
+        if is_news {
             self.note_spawn_error(step, pid, error);
         }
         if let Some(job) = self.jobs.get_mut(&key) {
@@ -115,7 +145,7 @@ impl Supervisor {
         }
         self.remove_process(step, pid);
         match role {
-            Role::Slot(place) if then.is_none() => {
+            Role::Slot(place) if is_news => {
                 // The same path as an exit at once, but never without a pause: a rule that allows many attempts must
                 // not make a missing program burn the machine.
                 let wait = self.judge_exit(step, key, place, None, step.now);

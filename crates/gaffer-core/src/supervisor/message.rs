@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use super::{Instant, Scale, TimerId};
 use crate::{
-    backend::{ExitStatus, SpawnError},
+    backend::{ExitStatus, SpawnError, Survivor},
     config::{InvalidConfig, JobConfig, OneOffFields},
     events::Event,
     names::{JobName, OsPid, ProcessId, SessionId, Signal},
@@ -26,6 +26,20 @@ pub enum Command {
         /// Whether to start it.
         start: bool,
     },
+    /// Takes a job in as it stood before, or is to stand.
+    Restore {
+        /// The job.
+        config: Arc<JobConfig>,
+        /// How it stands.
+        standing: Standing,
+        /// Processes of it that outlived the last run of the node: they take its first places. As many as it wants, at most, and
+        /// none if it is stopped.
+        survivors: Vec<Survivor>,
+    },
+    /// Has a job be as the node's configuration says: takes it in, or changes what is different, and replaces its processes only
+    /// if they must be otherwise. What was asked of it by hand (its number, whether it runs) stays, unless the configuration says
+    /// something new of it.
+    Reconfigure(Arc<JobConfig>),
     /// Stops a job and forgets it.
     Unload(JobName),
     /// Gives a job a new configuration; what runs is replaced, once the new command is known to start.
@@ -61,6 +75,36 @@ pub enum Command {
     ShutdownNow,
 }
 
+/// Who brought a job.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Origin {
+    /// Somebody, at run time.
+    #[default]
+    Client,
+    /// The node's configuration.
+    Configuration,
+    /// A part of the program, for its own ends.
+    Program,
+}
+
+/// How a job stands, beside what is configured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// Whether it is to run.
+    pub started: bool,
+    /// How many processes it wants.
+    pub number: u32,
+    /// Who brought it.
+    pub origin: Origin,
+}
+
+impl Standing {
+    /// As a configuration has it that nobody has touched.
+    pub fn configured(config: &JobConfig, origin: Origin) -> Self {
+        Self { started: config.spec().start, number: config.numprocesses(), origin }
+    }
+}
+
 /// How a one-off process differs from its job.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct OneOff {
@@ -68,6 +112,31 @@ pub struct OneOff {
     pub graceful_timeout: Option<Duration>,
     /// Variables on top of the job's.
     pub env: BTreeMap<String, String>,
+}
+
+impl Command {
+    /// The job whose configuration or standing it may change.
+    pub(crate) fn changes(&self) -> Option<&JobName> {
+        match self {
+            Self::Load { config, .. }
+            | Self::Restore { config, .. }
+            | Self::Reconfigure(config)
+            | Self::Update { config, .. } => Some(config.name()),
+            Self::Unload(name)
+            | Self::Start(name)
+            | Self::Stop(name)
+            | Self::Restart(name)
+            | Self::Reload(name)
+            | Self::Scale(name, _) => Some(name),
+            Self::Commit(..)
+            | Self::Signal(..)
+            | Self::SignalJob(..)
+            | Self::StopProcess(_)
+            | Self::StopAll(_)
+            | Self::Shutdown
+            | Self::ShutdownNow => None,
+        }
+    }
 }
 
 impl OneOff {
@@ -156,6 +225,8 @@ pub struct Launch {
     pub env: BTreeMap<String, String>,
     /// Which of the job's places it takes, from 1; 0 for a one-off.
     pub instance: u32,
+    /// The process is there already: it is to be watched, and nothing to be launched.
+    pub survivor: Option<Survivor>,
 }
 
 /// A command carried out.
@@ -212,6 +283,14 @@ pub enum Refusal {
         asked: u64,
         /// How many are allowed.
         max: u32,
+    },
+    /// It was done, and will not outlive the node.
+    #[error("job `{job}` was changed, but that could not be kept, and will be lost at the end of the node: {cause}")]
+    NotKept {
+        /// Which job.
+        job: JobName,
+        /// What kept it from being kept.
+        cause: String,
     },
     /// The node is going down.
     #[error("the node is shutting down")]

@@ -14,6 +14,7 @@ mod job;
 mod life;
 mod message;
 mod process;
+mod reconfigure;
 mod restart;
 mod rollout;
 mod scale;
@@ -28,7 +29,7 @@ use std::{
     time::Instant,
 };
 
-pub use message::{Answer, Command, Effect, Input, Launch, OneOff, Refusal, Ticket};
+pub use message::{Answer, Command, Effect, Input, Launch, OneOff, Origin, Refusal, Standing, Ticket};
 pub use process::ProcessView;
 pub use scale::{InvalidScale, Scale};
 pub use timers::TimerId;

@@ -65,6 +65,8 @@ pub(super) struct Process {
     /// Variables on top of those; none, but for a one-off.
     pub(super) extra_env: BTreeMap<String, String>,
     pub(super) grace: std::time::Duration,
+    /// Whether it outlived the last run of the node, and was taken back.
+    pub(super) survivor: bool,
     pub(super) os_pid: Option<OsPid>,
     /// When its launch succeeded.
     pub(super) born: Option<Instant>,

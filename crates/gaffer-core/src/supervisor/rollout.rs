@@ -23,7 +23,7 @@ use crate::{
 #[derive(Debug)]
 pub(super) struct Rollout {
     /// The configuration to come, for an update.
-    update: Option<Arc<JobConfig>>,
+    pub(super) update: Option<Arc<JobConfig>>,
     /// The job's number when it began: one that differs in the end was asked for meanwhile, and stays.
     number: u32,
     /// Who waits for the outcome.

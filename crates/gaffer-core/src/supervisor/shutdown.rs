@@ -49,7 +49,7 @@ impl Supervisor {
     /// A job is not wanted any more, and nothing of it is pending; what runs of it runs on for now.
     fn drop_wishes(&mut self, step: &mut Step<'_>, key: JobKey) {
         let Some(job) = self.jobs.get_mut(&key) else { return };
-        job.wanted = false;
+        job.wanted_at_end = std::mem::replace(&mut job.wanted, false);
         if let Some(Hold::Resting(mut timer)) = job.hold.take() {
             self.timers.cancel(step, &mut timer);
         }

@@ -43,6 +43,7 @@ impl From<ManagerError> for ApiError {
                 }
                 Refusal::Superseded(_) => (StatusCode::CONFLICT, "superseded"),
                 Refusal::TooMany { .. } => (StatusCode::BAD_REQUEST, "bad_value"),
+                Refusal::NotKept { .. } => (StatusCode::INSUFFICIENT_STORAGE, "not_kept"),
                 Refusal::ShuttingDown => (StatusCode::SERVICE_UNAVAILABLE, "shutting_down"),
             },
             ManagerError::NotRedirected(_) => (StatusCode::BAD_REQUEST, "io_not_redirected"),

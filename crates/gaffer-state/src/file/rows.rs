@@ -6,7 +6,7 @@ use gaffer_core::access::{KeyId, Permissions};
 use rusqlite::{Connection, Row, named_params};
 use serde_json::{Map, Value};
 
-use crate::{Change, KeyDigest, KeyRecord, PasswordHash, Records, StateError, UserRecord};
+use crate::{Change, KeyDigest, KeyRecord, PasswordHash, Records, StateError, StoredJob, UserRecord};
 
 /// Why something does not read, or could not be read again.
 type Problem = Box<dyn Error + Send + Sync>;
@@ -14,7 +14,11 @@ type Problem = Box<dyn Error + Send + Sync>;
 /// Reads all that is kept.
 pub(super) fn read(connection: &Connection, path: &Path) -> Result<Records, StateError> {
     let table = Table { connection, path };
-    Ok(Records { keys: table.read("keys", "id", key)?, users: table.read("users", "name", user)? })
+    Ok(Records {
+        keys: table.read("keys", "id", key)?,
+        users: table.read("users", "name", user)?,
+        jobs: table.read("jobs", "name", job)?,
+    })
 }
 
 struct Table<'a> {
@@ -69,6 +73,17 @@ fn user(row: &Row<'_>) -> Result<UserRecord, Problem> {
     })
 }
 
+fn job(row: &Row<'_>) -> Result<StoredJob, Problem> {
+    Ok(StoredJob {
+        name: row.get::<_, String>("name")?.parse()?,
+        config: row.get("config")?,
+        numprocesses: row.get("numprocesses")?,
+        start: row.get("start")?,
+        started: row.get("started")?,
+        number: row.get("number")?,
+    })
+}
+
 fn key_id(row: &Row<'_>, column: &'static str) -> Result<Option<KeyId>, Problem> {
     let text: Option<String> = row.get(column)?;
     Ok(text.map(|text| text.parse()).transpose().map_err(|error| format!("{column}: {error}"))?)
@@ -95,6 +110,10 @@ pub(super) fn apply(connection: &Connection, changes: &[Change]) -> rusqlite::Re
             Change::PutUser(user) => put_user(connection, user)?,
             Change::DeleteUser(name) => {
                 connection.prepare_cached("DELETE FROM users WHERE name = ?")?.execute([name])?;
+            }
+            Change::PutJob(job) => put_job(connection, job)?,
+            Change::DeleteJob(name) => {
+                connection.prepare_cached("DELETE FROM jobs WHERE name = ?")?.execute([name.to_string()])?;
             }
         }
     }
@@ -136,6 +155,23 @@ fn put_user(connection: &Connection, user: &UserRecord) -> rusqlite::Result<()> 
         ":user_type": user.user_type,
         ":key": user.key.as_ref().map(KeyId::as_str),
         ":extra": kept,
+    })?;
+    Ok(())
+}
+
+fn put_job(connection: &Connection, job: &StoredJob) -> rusqlite::Result<()> {
+    let put = "
+        INSERT INTO jobs (name, config, numprocesses, start, started, number)
+        VALUES (:name, :config, :numprocesses, :start, :started, :number)
+        ON CONFLICT (name) DO UPDATE SET config = excluded.config, numprocesses = excluded.numprocesses, start = excluded.start,
+            started = excluded.started, number = excluded.number";
+    connection.prepare_cached(put)?.execute(named_params! {
+        ":name": job.name.to_string(),
+        ":config": job.config,
+        ":numprocesses": job.numprocesses,
+        ":start": job.start,
+        ":started": job.started,
+        ":number": job.number,
     })?;
     Ok(())
 }
@@ -198,6 +234,26 @@ mod tests {
         assert_eq!(format!("{:?}", records.keys), format!("{keys:?}"));
         assert_eq!(format!("{:?}", records.users), format!("{users:?}"));
         assert!(records.users.iter().all(|user| user.password.as_phc() == "$argon2id$x"));
+    }
+
+    #[test]
+    fn jobs_read_as_they_were_written_and_keep_their_places() {
+        let connection = schema::in_memory().unwrap();
+        let job = |name: &str, config: Option<&str>, number| StoredJob {
+            name: name.parse().unwrap(),
+            config: config.map(str::to_owned),
+            numprocesses: 1,
+            start: true,
+            started: false,
+            number,
+        };
+        let put = |job: &StoredJob| Change::PutJob(job.clone());
+        let [whole, more, standing] = [job("a.b", Some("{}"), 0), job("a.b", Some("[]"), 7), job("c", None, u32::MAX)];
+        apply(&connection, &[put(&whole), put(&standing), put(&job("d", None, 1)), put(&more)]).unwrap();
+        apply(&connection, &[Change::DeleteJob("d".parse().unwrap())]).unwrap();
+        assert_eq!(read_all(&connection).unwrap().jobs, [more, standing]);
+        let error = apply(&connection, &[put(&job("d", Some("{"), 1))]).unwrap_err();
+        assert_eq!(error.sqlite_error_code(), Some(rusqlite::ErrorCode::ConstraintViolation));
     }
 
     #[test]

@@ -22,7 +22,8 @@ const APPLICATION: i64 = 0x6761_6666;
 /// A step that was released is never changed.
 ///
 /// `place` is the order of making. It has to be a column: SQLite's own number of a row is not for keeps.
-const STEPS: [&str; 1] = ["
+const STEPS: [&str; 2] = [
+    "
     CREATE TABLE keys (
         place INTEGER PRIMARY KEY,
         id TEXT NOT NULL UNIQUE CHECK (length(id) = 12 AND id NOT GLOB '*[^0-9a-f]*'),
@@ -42,7 +43,19 @@ const STEPS: [&str; 1] = ["
         key TEXT,
         extra TEXT NOT NULL CHECK (json_valid(extra))
     ) STRICT;
-"];
+",
+    "
+    CREATE TABLE jobs (
+        place INTEGER PRIMARY KEY,
+        name TEXT NOT NULL UNIQUE,
+        config TEXT CHECK (json_valid(config)),
+        numprocesses INTEGER NOT NULL CHECK (numprocesses BETWEEN 0 AND 4294967295),
+        start INTEGER NOT NULL CHECK (start IN (0, 1)),
+        started INTEGER NOT NULL CHECK (started IN (0, 1)),
+        number INTEGER NOT NULL CHECK (number BETWEEN 0 AND 4294967295)
+    ) STRICT;
+",
+];
 
 /// How long to wait for others who write: far longer than any of them takes.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -193,11 +206,11 @@ mod tests {
         drop(open_new(&path));
         made_by(&path, "CREATE TABLE wonders (wonder); PRAGMA user_version = 1000");
         let error = refusal(&path);
-        assert!(matches!(error, StateError::Newer { found: 1000, known: 1, .. }), "{error:?}");
+        assert!(matches!(error, StateError::Newer { found: 1000, known: 2, .. }), "{error:?}");
         assert_eq!(
             error.to_string(),
             format!(
-                "`{}` was made by a newer gaffer: it has form 1000, and this gaffer knows those up to 1; start the newer one, or \
+                "`{}` was made by a newer gaffer: it has form 1000, and this gaffer knows those up to 2; start the newer one, or \
                  choose another state folder",
                 path.display()
             )

@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use gaffer_state::{Change, Records, StateFile};
+use gaffer_core::JobName;
+use gaffer_state::{Change, Records, StateFile, StoredJob};
 use proptest::{prelude::*, test_runner::Config};
 use tokio::{runtime::Builder, task::JoinSet};
 
@@ -29,12 +30,22 @@ fn change() -> impl Strategy<Value = Change> {
         user.user_type = user_type;
         Change::PutUser(user)
     });
+    let put_job = (0..6_u64, any::<bool>(), any::<u32>()).prop_map(|(place, whole, number)| {
+        let config = whole.then(|| format!("{{\"n\": {number}}}"));
+        Change::PutJob(StoredJob { name: job(place), config, numprocesses: 1, start: whole, started: true, number })
+    });
     prop_oneof![
+        3 => put_job,
+        1 => (0..6_u64).prop_map(|number| Change::DeleteJob(job(number))),
         3 => put_key,
         1 => (0..6_u64).prop_map(|number| Change::DeleteKey(key(number).id)),
         3 => put_user,
         1 => (0..6_u64).prop_map(|number| Change::DeleteUser(user(number, &PASSWORDS[0]).name)),
     ]
+}
+
+fn job(number: u64) -> JobName {
+    format!("shop.job{number}").parse().unwrap()
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -58,6 +69,11 @@ fn apply(records: &mut Records, changes: &[Change]) -> bool {
                 None => new.users.push(user.clone()),
             },
             Change::DeleteUser(name) => new.users.retain(|kept| kept.name != *name),
+            Change::PutJob(job) => match new.jobs.iter_mut().find(|kept| kept.name == job.name) {
+                Some(kept) => *kept = job.clone(),
+                None => new.jobs.push(job.clone()),
+            },
+            Change::DeleteJob(name) => new.jobs.retain(|kept| kept.name != *name),
         }
     }
     *records = new;
@@ -85,6 +101,7 @@ async fn live_through(steps: Vec<Step>, path: &Path) {
             }
         }
         let kept = file.read().await.unwrap();
+        assert_eq!(kept.jobs, expected.jobs);
         assert_eq!(shown(&kept), shown(&expected));
         assert!(kept.users.iter().zip(&expected.users).all(|(kept, expected)| kept.password == expected.password));
         assert!(!file.is_changed_by_others().await.unwrap());

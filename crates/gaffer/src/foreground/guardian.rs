@@ -144,7 +144,7 @@ fn watch() -> io::Result<()> {
     set_process_title("gaffer guardian")?;
     if let Some(Left { node, grace, roots }) = left_behind(io::stdin().lock()) {
         // There is nobody to tell what could not be ended.
-        end_leftovers(&node, &roots, grace)?;
+        end_leftovers(&node, &roots, &HashSet::new(), grace)?;
     }
     Ok(())
 }

@@ -30,6 +30,7 @@ pub(crate) fn gafferd(folder: &TempDir, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_gafferd"));
     command.args(arguments).current_dir(folder.path()).stdin(Stdio::null());
     command.env_remove("GAFFERD_CONFIG").env_remove("GAFFER_LOG").env_remove("NO_COLOR");
+    command.env("STATE_DIRECTORY", folder.path().join("state"));
     command
 }
 

@@ -23,13 +23,14 @@ use super::{
     procfs::Adopted,
     readers::Readers,
     stdio::{Launched, Null, Stdio},
+    survivor,
     sys::{self, Then, Whom},
     table::{Asked, Process, Table},
     tree::Ask,
     watch::Watch,
 };
 use crate::{
-    backend::{Fact, FactSender, LaunchPlan, MARK, SpawnError, SpawnStage},
+    backend::{Fact, FactSender, LaunchPlan, MARK, SpawnError, SpawnStage, Survivor},
     names::{OsPid, ProcessId},
     os,
     streams::ProcessIo,
@@ -85,6 +86,10 @@ impl Launcher {
             let pid = plan.pid;
             if !self.pending.take(pid) {
                 continue; // Taken back, and answered.
+            }
+            if let Some(survivor) = &plan.survivor {
+                self.take_back(pid, survivor.clone());
+                continue;
             }
             match self.launch(plan) {
                 Ok((io, watch, readers)) => {
@@ -173,6 +178,35 @@ impl Launcher {
         let (table, adopted) = (Arc::clone(&self.table), Arc::clone(&self.adopted));
         let (nursery, facts) = (self.nursery.clone(), self.facts.clone());
         Ok((io, Watch::new(process, mark, readers, table, adopted, nursery, facts), tasks))
+    }
+
+    /// Watches a process that is there already, if it still is.
+    fn take_back(&self, pid: ProcessId, survivor: Survivor) {
+        let process = survivor.root.os_pid().and_then(|os_pid| {
+            let pidfd = sys::pidfd_open(os_pid.as_raw()).ok()?;
+            // Only now it is certain that the number means that one, and will.
+            let is_it = survivor.root.is_there();
+            let pidfd = is_it.then(|| sys::watch(pidfd, Interest::READABLE).ok()).flatten()?;
+            Some(Arc::new(Process { pid, os_pid, pidfd, asked: Asked::default() }))
+        });
+        let Some(process) = process else {
+            self.tell(Fact::SpawnFailed { pid, error: SpawnError::Gone });
+            return;
+        };
+        let os_pid = process.os_pid;
+        leaders().insert(os_pid.as_raw(), self.owner);
+        {
+            let mut table = self.table.lock();
+            table.insert_mark(survivor.mark.clone().into_bytes(), pid);
+            table.insert(Arc::clone(&process));
+        }
+        let watch = survivor::Watch::new(process, survivor, Arc::clone(&self.table), self.facts.clone());
+        if self.tell(Fact::Spawned { pid, os_pid, io: ProcessIo::default() }) {
+            let end = self.end.clone();
+            self.tasks.spawn(async move {
+                let _backend_was_dropped = end.run_until_cancelled_owned(watch.run()).await;
+            });
+        }
     }
 
     /// Takes a child that runs into the table.

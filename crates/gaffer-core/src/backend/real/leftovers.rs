@@ -22,7 +22,7 @@ use super::{
     procfs::{self, Forest, Identity, Stat},
     sys::{self, Then, Waited, Whom},
 };
-use crate::names::OsPid;
+use crate::{backend::Survivor, names::OsPid};
 
 /// How often the list of processes is read at most during one look, while processes come and go.
 const LISTS: u32 = 200;
@@ -44,12 +44,25 @@ const HELD: usize = 256;
 /// more can be done; answers what could not be ended.
 ///
 /// For who outlives the node: a guardian, or the node's next run. It must not be called while the node lives. This program
-/// itself, those that it descends from and process 1 are left alone, whatever they carry.
+/// itself, those that it descends from and process 1 are left alone, whatever they carry; and so is what carries one of the marks that are
+/// to be `spared`.
 ///
 /// # Errors
 /// When `/proc` cannot be read.
-pub fn end_leftovers(node: &str, roots: &HashSet<Root>, grace: Duration) -> io::Result<Vec<OsPid>> {
-    Hunt::new(Quarry::Node(node, roots))?.end_all(grace)
+pub fn end_leftovers(
+    node: &str,
+    roots: &HashSet<Root>,
+    spared: &HashSet<String>,
+    grace: Duration,
+) -> io::Result<Vec<OsPid>> {
+    Hunt::new(Quarry::Node { node, roots, spared })?.end_all(grace)
+}
+
+/// Whether anything of a survivor is left, itself or what belongs to it.
+pub(super) fn is_left(survivor: &Survivor) -> io::Result<bool> {
+    let mut hunt = Hunt::of(survivor)?;
+    hunt.look(None)?;
+    Ok(!hunt.known.is_empty())
 }
 
 /// A process that this program has launched, told apart from a later one with its number. As text it can be handed to who
@@ -64,6 +77,11 @@ impl Root {
         // If it is gone, the number may be somebody else's.
         let stat = Stat::read(pid).ok().filter(|stat| stat.parent == own_pid())?;
         Some(Self(Identity { pid, start: stat.start }))
+    }
+
+    /// The kernel's number.
+    pub fn os_pid(self) -> Option<OsPid> {
+        OsPid::new(self.0.pid)
     }
 
     /// Reads what was written.
@@ -123,14 +141,16 @@ fn is_childless() -> bool {
 /// Who is searched for.
 #[derive(Clone, Copy)]
 enum Quarry<'a> {
-    /// What carries the mark of this node, and these.
-    Node(&'a str, &'a HashSet<Root>),
+    /// What carries the mark of this node, and these, but for what carries a mark that is spared.
+    Node { node: &'a str, roots: &'a HashSet<Root>, spared: &'a HashSet<String> },
+    /// This one, what carries its mark, and who is in its session.
+    Survivor(&'a Survivor),
     /// The children of this program, but for these.
     Descendants(&'a Descendants),
 }
 
 /// The search for what is left.
-struct Hunt<'a> {
+pub(super) struct Hunt<'a> {
     quarry: Quarry<'a>,
     /// Who is never touched, nor anybody on their account.
     protected: HashSet<i32>,
@@ -162,6 +182,20 @@ enum Sign {
 }
 
 impl<'a> Hunt<'a> {
+    /// For what belongs to a survivor.
+    pub(super) fn of(survivor: &'a Survivor) -> io::Result<Self> {
+        Self::new(Quarry::Survivor(survivor))
+    }
+
+    /// Sends SIGTERM to everybody, and waits for nobody. Says whether there was nobody.
+    pub(super) fn ask_to_end(mut self) -> io::Result<bool> {
+        self.look(None)?;
+        self.freeze();
+        self.send_to_all(Sign::Term);
+        self.send_to_all(Sign::Continue);
+        Ok(self.known.is_empty())
+    }
+
     fn new(quarry: Quarry<'a>) -> io::Result<Self> {
         let mut protected = HashSet::from([1]);
         let mut pid = own_pid();
@@ -177,7 +211,7 @@ impl<'a> Hunt<'a> {
     }
 
     /// Goes on until nothing is left, or nothing more can be done; answers what could not be ended.
-    fn end_all(mut self, grace: Duration) -> io::Result<Vec<OsPid>> {
+    pub(super) fn end_all(mut self, grace: Duration) -> io::Result<Vec<OsPid>> {
         self.look(None)?;
         if !self.terminate(grace) {
             self.kill();
@@ -337,8 +371,17 @@ impl<'a> Hunt<'a> {
     fn is_meant(&self, process: Identity, stat: Stat) -> io::Result<bool> {
         match self.quarry {
             Quarry::Descendants(_) => Ok(stat.parent == own_pid()),
-            Quarry::Node(_, roots) if roots.contains(&Root(process)) => Ok(true),
-            Quarry::Node(node, _) => Ok(procfs::marks(process.pid)?.iter().any(|mark| is_of(node, mark))),
+            Quarry::Node { roots, .. } if roots.contains(&Root(process)) => Ok(true),
+            Quarry::Node { node, spared, .. } => {
+                let marks = procfs::marks(process.pid)?;
+                let is_spared = |mark: &Vec<u8>| std::str::from_utf8(mark).is_ok_and(|mark| spared.contains(mark));
+                Ok(marks.iter().any(|mark| is_of(node, mark)) && !marks.iter().any(is_spared))
+            }
+            // The number of a session means no other one as long as somebody is in it.
+            Quarry::Survivor(survivor) if stat.session == survivor.root.0.pid => Ok(true),
+            Quarry::Survivor(survivor) => {
+                Ok(procfs::marks(process.pid)?.iter().any(|mark| mark == survivor.mark.as_bytes()))
+            }
         }
     }
 
@@ -475,8 +518,8 @@ mod tests {
 
     #[test]
     fn this_program_and_those_above_are_protected() {
-        let nobody = HashSet::new();
-        let hunt = Hunt::new(Quarry::Node("node", &nobody)).unwrap();
+        let (roots, spared) = (HashSet::new(), HashSet::new());
+        let hunt = Hunt::new(Quarry::Node { node: "node", roots: &roots, spared: &spared }).unwrap();
         let own = i32::try_from(std::process::id()).unwrap();
         assert!([1, own, nix::unistd::getppid().as_raw()].iter().all(|pid| hunt.protected.contains(pid)));
     }

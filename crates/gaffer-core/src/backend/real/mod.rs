@@ -18,6 +18,7 @@ mod lookup;
 mod procfs;
 mod readers;
 mod stdio;
+mod survivor;
 mod sys;
 mod table;
 mod terminal;

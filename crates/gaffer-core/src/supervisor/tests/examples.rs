@@ -5,10 +5,10 @@ use std::{num::NonZeroU32, time::Duration};
 use super::world::{State, World, job, missing};
 use crate::{
     api::JobState,
-    backend::ExitStatus,
+    backend::{ExitStatus, Root, SpawnError, Survivor},
     config::Flapping,
     names::{JobName, ProcessId, Signal},
-    supervisor::{Answer, Command, Refusal, Scale},
+    supervisor::{Answer, Command, Origin, Refusal, Scale, Standing},
 };
 
 const GRACE: Duration = Duration::from_secs(30);
@@ -654,4 +654,114 @@ fn a_launch_that_nobody_wants_any_more_is_taken_back_without_a_word() {
     assert_eq!(world.info("web").cause, None);
     world.command(Command::Start(web()));
     assert_eq!(world.launch_all(), [pid(2)]);
+}
+
+/// A configuration of `web`, which runs, as the node's file has it.
+fn reconfigured(change: impl FnOnce(&mut crate::config::JobSpec)) -> Command {
+    Command::Reconfigure(job("web", change))
+}
+
+#[test]
+fn a_job_that_the_configuration_leaves_as_it_is_is_not_touched() {
+    let mut world = three();
+    world.scale("web", "=2");
+    world.obey();
+    world.take_events();
+    let ticket = world.command(reconfigured(|spec| spec.numprocesses = 3));
+    assert_eq!(world.answers[&ticket], Ok(Answer::Done));
+    assert_eq!(world.take_events(), [""; 0]);
+    assert_eq!(world.running(), [2, 3]);
+    assert_eq!(world.supervisor.standing(&web()).unwrap().origin, Origin::Configuration);
+}
+
+#[test]
+fn what_says_how_processes_are_looked_after_changes_in_place() {
+    let mut world = three();
+    let ticket = world.command(reconfigured(|spec| {
+        spec.numprocesses = 2;
+        spec.graceful_timeout = Duration::from_secs(1);
+        spec.priority = Some(1);
+    }));
+    assert_eq!(world.answers[&ticket], Ok(Answer::Done));
+    world.obey();
+    assert_eq!(world.take_events(), ["update", "reap 1", "exit 1"]);
+    assert_eq!(world.running(), [2, 3]);
+    world.command(Command::Stop(web()));
+    world.advance(Duration::from_secs(1));
+    assert!(world.processes[&pid(2)].killed, "the new time counts for what ran before");
+}
+
+#[test]
+fn another_command_replaces_what_runs_and_a_stopped_job_stays_stopped() {
+    let mut world = World::with(job("web", |_| {}));
+    world.command(reconfigured(|spec| spec.cmd = Some("new".into())));
+    world.launch_all();
+    world.obey();
+    assert_eq!(world.running(), [2]);
+    world.command(Command::Stop(web()));
+    world.obey();
+    world.command(reconfigured(|spec| spec.cmd = Some("newer".into())));
+    assert_eq!(world.in_state(State::Launching), []);
+    assert_eq!(world.supervisor.config(&web()).unwrap().command_text(), "newer");
+}
+
+#[test]
+fn a_configuration_that_says_something_new_of_the_start_is_followed() {
+    let mut world = World::with(job("web", |_| {}));
+    world.command(reconfigured(|spec| spec.start = false));
+    world.obey();
+    assert_eq!(world.running(), [0; 0]);
+    world.command(reconfigured(|_| {}));
+    world.launch_all();
+    assert_eq!(world.running(), [2]);
+}
+
+#[test]
+fn a_number_that_was_scaled_by_hand_stays_unless_the_configuration_says_another() {
+    let mut world = World::with(job("web", |_| {}));
+    world.scale("web", "=2");
+    world.launch_all();
+    world.command(reconfigured(|spec| spec.priority = Some(1)));
+    assert_eq!(world.info("web").max_processes, 2);
+    world.command(reconfigured(|spec| spec.numprocesses = 3));
+    world.launch_all();
+    assert_eq!(world.info("web").max_processes, 3);
+    assert_eq!(world.running(), [1, 2, 3]);
+}
+
+#[test]
+fn a_configuration_that_is_taken_back_while_it_is_rolled_out_costs_no_process() {
+    let mut world = World::with(job("web", |_| {}));
+    let first = world.command(reconfigured(|spec| spec.cmd = Some("new".into())));
+    let second = world.command(reconfigured(|_| {}));
+    assert_eq!(world.answers[&first], Err(Refusal::Superseded(web())));
+    world.launch_all();
+    assert_eq!(world.answers[&second], Ok(Answer::Done));
+    world.obey();
+    assert_eq!(world.running(), [1]);
+}
+
+#[test]
+fn survivors_take_the_first_places_and_one_that_has_ended_is_launched_anew() {
+    let survivor =
+        |number: u64| Survivor { root: Root::parse(&format!("{number} 1")).unwrap(), mark: format!("node:{number}") };
+    let mut world = World::new();
+    let config = job("web", |spec| spec.numprocesses = 3);
+    let standing = Standing::configured(&config, Origin::Configuration);
+    let ticket = world.command(Command::Restore { config, standing, survivors: vec![survivor(100), survivor(200)] });
+    world.answer_launch(pid(1), Ok(()));
+    world.answer_launch(pid(2), Err(SpawnError::Gone));
+    world.launch_all();
+    assert_eq!(world.answers[&ticket], Ok(Answer::Done));
+    assert_eq!(world.running(), [1, 3, 4]);
+    assert_eq!(world.take_events(), ["create", "start", "spawn 1", "spawn 3", "spawn 4"], "no error is told");
+}
+
+#[test]
+fn how_a_job_stood_is_known_while_the_node_ends() {
+    let mut world = three();
+    world.scale("web", "=2");
+    world.command(Command::Shutdown);
+    let standing = world.supervisor.standing(&web()).unwrap();
+    assert_eq!(standing, Standing { started: true, number: 2, origin: Origin::Client });
 }

@@ -7,10 +7,10 @@ use proptest::prelude::*;
 use super::world::{State, World, job, missing};
 use crate::{
     api::JobState,
-    backend::{ExitStatus, SpawnError},
+    backend::{ExitStatus, Root, SpawnError, Survivor},
     config::{Flapping, JobConfig},
     names::{JobName, ProcessId, Signal},
-    supervisor::{Command, OneOff, Scale},
+    supervisor::{Command, OneOff, Origin, Scale, Standing},
     test_scale::cases,
 };
 
@@ -19,6 +19,8 @@ use crate::{
 enum Step {
     Load { job: usize, shape: usize, start: bool },
     Update { job: usize, shape: usize, start: bool },
+    Restore { job: usize, shape: usize, start: bool, survivors: usize },
+    Reconfigure { job: usize, shape: usize, start: bool },
     Unload(usize),
     Start(usize),
     Stop(usize),
@@ -46,6 +48,10 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         3 => (job.clone(), 0..5_usize, any::<bool>()).prop_map(|(job, shape, start)| Step::Load { job, shape, start }),
         2 => (job.clone(), 0..5_usize, any::<bool>()).prop_map(|(job, shape, start)| Step::Update { job, shape, start }),
+        1 => (job.clone(), 0..5_usize, any::<bool>(), 0..3_usize)
+            .prop_map(|(job, shape, start, survivors)| Step::Restore { job, shape, start, survivors }),
+        3 => (job.clone(), 0..10_usize, prop::bool::weighted(0.8))
+            .prop_map(|(job, shape, start)| Step::Reconfigure { job, shape, start }),
         1 => job.clone().prop_map(Step::Unload),
         2 => job.clone().prop_map(Step::Start),
         2 => job.clone().prop_map(Step::Stop),
@@ -82,6 +88,18 @@ fn config(number: usize, shape: usize) -> Arc<JobConfig> {
     })
 }
 
+/// As the node's configuration has it: with a command that must be launched anew, for some shapes.
+fn configured(number: usize, shape: usize, start: bool) -> Arc<JobConfig> {
+    let mut spec = config(number, shape % 5).spec().clone();
+    spec.cmd = Some(if shape < 5 { "run" } else { "other" }.to_owned());
+    spec.start = start;
+    Arc::new(spec.check().unwrap())
+}
+
+fn survivor(number: usize) -> Survivor {
+    Survivor { root: Root::parse(&format!("{} 1", number + 1)).unwrap(), mark: format!("node:{number}") }
+}
+
 fn pick(world: &World, state: State, which: usize) -> Option<ProcessId> {
     let all = world.in_state(state);
     (!all.is_empty()).then(|| all[which % all.len()])
@@ -92,6 +110,13 @@ fn command(step: &Step) -> Option<Command> {
     Some(match *step {
         Step::Load { job, shape, start } => Command::Load { config: config(job, shape), start },
         Step::Update { job, shape, start } => Command::Update { config: config(job, shape), start },
+        Step::Restore { job, shape, start, survivors } => {
+            let config = config(job, shape);
+            let standing =
+                Standing { started: start, number: 2, ..Standing::configured(&config, Origin::Configuration) };
+            Command::Restore { config, standing, survivors: (0..survivors).map(survivor).collect() }
+        }
+        Step::Reconfigure { job, shape, start } => Command::Reconfigure(configured(job, shape, start)),
         Step::Unload(job) => Command::Unload(name(job)),
         Step::Start(job) => Command::Start(name(job)),
         Step::Stop(job) => Command::Stop(name(job)),
@@ -142,6 +167,8 @@ fn take(world: &mut World, step: &Step) {
         }
         Step::Load { .. }
         | Step::Update { .. }
+        | Step::Restore { .. }
+        | Step::Reconfigure { .. }
         | Step::Unload(_)
         | Step::Start(_)
         | Step::Stop(_)

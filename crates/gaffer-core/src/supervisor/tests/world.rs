@@ -124,6 +124,22 @@ impl World {
                 }
                 self.concerned = Some(config.name().clone());
             }
+            Command::Restore { config, standing, .. } => {
+                if standing.started && !loaded(config.name()) {
+                    self.wanted.insert(config.name().clone());
+                }
+                self.concerned = Some(config.name().clone());
+            }
+            Command::Reconfigure(config) => {
+                let known = self.supervisor.config(config.name());
+                match known.map(|known| known.spec().start) {
+                    Some(start) if start == config.spec().start => {}
+                    _ if config.spec().start => drop(self.wanted.insert(config.name().clone())),
+                    Some(_) => drop(self.wanted.remove(config.name())),
+                    None => {}
+                }
+                self.concerned = Some(config.name().clone());
+            }
             Command::Update { config, start } => {
                 if loaded(config.name()) {
                     if *start {
@@ -321,6 +337,10 @@ impl World {
                 let now = self.now;
                 let process = self.processes.get_mut(&pid).unwrap();
                 assert!(matches!(process.state, State::Running | State::Remains), "SIGTERM reaches what lives");
+                // How long it may take to end can have changed since its launch.
+                if let Some(view) = self.supervisor.process(pid).filter(|_| process.terminated.is_none()) {
+                    process.config = view.config;
+                }
                 process.terminated.get_or_insert(now);
                 let name = process.job.clone();
                 self.assert_concerned(&name);

@@ -20,7 +20,10 @@ const TERMINATED: ExitStatus = ExitStatus::Signal(libc::SIGTERM);
 /// Ends what is left of a world's node, while its backend goes on reaping. Less than `grace` is enough if all obey.
 async fn end(node: &str, grace: Duration) -> Vec<OsPid> {
     let node = node.to_owned();
-    tokio::task::spawn_blocking(move || end_leftovers(&node, &HashSet::new(), grace)).await.unwrap().unwrap()
+    tokio::task::spawn_blocking(move || end_leftovers(&node, &HashSet::new(), &HashSet::new(), grace))
+        .await
+        .unwrap()
+        .unwrap()
 }
 
 async fn gone(world: &mut World, process: &Started) -> ExitStatus {
@@ -165,7 +168,7 @@ const NODE: &str = "GAFFER_TEST_NODE";
 #[ignore = "run by another test, in a program of its own"]
 fn alone_it_ends_the_leftovers_of_another_program() {
     let node = std::env::var(NODE).unwrap();
-    assert_eq!(end_leftovers(&node, &HashSet::new(), Duration::from_millis(200)).unwrap(), []);
+    assert_eq!(end_leftovers(&node, &HashSet::new(), &HashSet::new(), Duration::from_millis(200)).unwrap(), []);
 }
 
 /// On a runtime with one thread, which does nothing meanwhile: nobody reaps what has ended.

@@ -86,6 +86,7 @@ impl World {
             custom: vec![],
             terminal: None,
             expect_sinks: false,
+            survivor: None,
         }
     }
 

@@ -1,0 +1,97 @@
+//! From one run of the node to the next: what it begins with, and what is written down while it runs.
+
+use std::{thread, time::Duration};
+
+use anyhow::Context;
+use gaffer_core::{
+    JobConfig, JobName, Manager,
+    manager::{Records, Restored},
+};
+use gaffer_state::{Change, ProcessLog, StateFolder, keep_jobs};
+use tokio::{
+    task::{JoinHandle, spawn_blocking},
+    time::timeout,
+};
+use tracing::warn;
+
+use crate::{
+    leftovers,
+    restore::{Beginning, beginning},
+    state::OpenJobs,
+};
+
+/// Time at the end for what is still to be written.
+const LAST_WORDS: Duration = Duration::from_secs(5);
+
+/// What is written down for as long as the node runs.
+#[derive(Debug, Default)]
+pub(crate) struct Keeping {
+    jobs: Option<JoinHandle<()>>,
+    processes: Option<thread::JoinHandle<()>>,
+}
+
+/// Says what jobs the node begins with, once nothing is left of an earlier run that does not belong to them. From then on all that the
+/// manager tells is kept.
+///
+/// # Errors
+/// When the file cannot be written, or processes cannot be looked at.
+pub(crate) async fn begin(
+    open: OpenJobs,
+    folder: &StateFolder,
+    records: Records,
+    manager: &Manager,
+    configured: Vec<JobConfig>,
+) -> anyhow::Result<(Vec<Restored>, Keeping)> {
+    let OpenJobs { file, mut stored, past } = open;
+    let Beginning { jobs, strays, taken_back, changes, warnings } =
+        beginning(configured, stored.clone(), past.processes);
+    for warning in warnings {
+        warn!("{warning}");
+    }
+    let forgotten: Vec<JobName> = changes.iter().filter_map(forgets).cloned().collect();
+    if !changes.is_empty() {
+        file.write(changes).await.context("cannot keep how jobs stand")?;
+        stored.retain(|job| !forgotten.contains(&job.name));
+    }
+    tokio::select! {
+        ended = leftovers::end(past.killed, strays, &jobs) => ended?,
+        // Asked to stop meanwhile: what is left is left to the next run.
+        _ = manager.stopped() => return Ok((Vec::new(), Keeping::default())),
+    }
+    let Records { jobs: told, processes: launched } = records;
+    let log = ProcessLog::begin(folder, manager.node(), &taken_back).and_then(|log| log.keep(launched));
+    if let Err(error) = &log {
+        warn!(%error, "which processes run cannot be written down: if gafferd is killed, the next one will not know them");
+    }
+    let keeping = Keeping { jobs: Some(tokio::spawn(keep_jobs(file, stored, told))), processes: log.ok() };
+    Ok((jobs, keeping))
+}
+
+fn forgets(change: &Change) -> Option<&JobName> {
+    match change {
+        Change::DeleteJob(name) => Some(name),
+        Change::PutJob(_) | Change::PutKey(_) | Change::DeleteKey(_) | Change::PutUser(_) | Change::DeleteUser(_) => {
+            None
+        }
+    }
+}
+
+impl Keeping {
+    /// Waits until all that the manager, which has stopped, told is written; though not for ever.
+    pub(crate) async fn end(self) {
+        let Self { jobs, processes } = self;
+        let written = async {
+            if let Some(jobs) = jobs {
+                let _panicked_and_told = jobs.await;
+            }
+            if let Some(processes) = processes {
+                let _panicked_and_told = spawn_blocking(|| processes.join()).await;
+            }
+        };
+        if timeout(LAST_WORDS, written).await.is_err() {
+            warn!(
+                "the state folder could not be written to in time; the next start may find what was left for a crash"
+            );
+        }
+    }
+}
