@@ -9,7 +9,7 @@ use gaffer_core::{
 
 use crate::{
     api,
-    serve::{BindError, Certificates, Endpoint, Lifetime, Listener, Listening, Server},
+    serve::{BindError, Certificates, Endpoint, Endpoints, Lifetime, Listener, Listening, Server},
 };
 
 /// Serves a manager over HTTP, on any number of endpoints.
@@ -30,9 +30,7 @@ use crate::{
 #[derive(Debug)]
 pub struct HttpHandler {
     addresses: Vec<Listening>,
-    certificates: Certificates,
-    /// Until the start.
-    listeners: Vec<Listener>,
+    endpoints: Endpoints,
     drain: Duration,
     options: api::Options,
     /// From the start to the stop.
@@ -58,15 +56,8 @@ impl HttpHandler {
     /// Serves on sockets that listen already.
     pub fn new(listeners: Vec<Listener>) -> Self {
         let addresses = listeners.iter().map(|listener| listener.listening().clone()).collect();
-        let certificates = Certificates::of(&listeners);
-        Self {
-            addresses,
-            certificates,
-            listeners,
-            drain: DEFAULT_DRAIN,
-            options: api::Options::default(),
-            server: None,
-        }
+        let endpoints = Endpoints::new(listeners);
+        Self { addresses, endpoints, drain: DEFAULT_DRAIN, options: api::Options::default(), server: None }
     }
 
     /// Replaces the time that answers under way are given to finish at the stop; by default [`DEFAULT_DRAIN`].
@@ -83,14 +74,19 @@ impl HttpHandler {
         self
     }
 
-    /// Where each endpoint really listens, in the order given.
+    /// Where each endpoint really listens at first, in the order given.
     pub fn addresses(&self) -> &[Listening] {
         &self.addresses
     }
 
     /// The certificates of all endpoints that speak TLS, to be read anew.
     pub fn certificates(&self) -> Certificates {
-        self.certificates.clone()
+        self.endpoints.certificates()
+    }
+
+    /// The endpoints, to be replaced while they are served.
+    pub fn endpoints(&self) -> Endpoints {
+        self.endpoints.clone()
     }
 }
 
@@ -103,8 +99,7 @@ impl Application for HttpHandler {
         Box::pin(async move {
             let lifetime = Lifetime::new();
             let router = api::router(manager, std::mem::take(&mut self.options), lifetime.clone());
-            let listeners = std::mem::take(&mut self.listeners);
-            self.server = Some(Server::start(listeners, router, lifetime));
+            self.server = Some(Server::on(self.endpoints.clone(), router, lifetime));
             Ok(())
         })
     }

@@ -37,6 +37,7 @@ impl FromRequest<Api> for Body {
         // Who asks whether it may send is told before it does.
         let asks = request.headers().contains_key(header::EXPECT);
         let visitor = Visitor::of(request.extensions());
+        let lifetime = api.lifetime_of(request.extensions()).clone();
         let mut body = request.into_body();
         let announced = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
         if asks && announced > most {
@@ -45,7 +46,7 @@ impl FromRequest<Api> for Body {
         let reading = async { if announced > most { Ok(None) } else { read(&mut body, most).await } };
         let read = tokio::select! {
             biased;
-            () = api.lifetime.closing().cancelled() => {
+            () = lifetime.closing().cancelled() => {
                 let reason = "the node is shutting down";
                 return Err(ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "shutting_down", reason));
             }

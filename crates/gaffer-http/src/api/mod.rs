@@ -11,6 +11,7 @@ mod control;
 mod error;
 mod extract;
 mod family;
+mod feeds;
 mod form;
 mod groups;
 mod job;
@@ -38,30 +39,27 @@ use std::{path::PathBuf, sync::Arc};
 use axum::{
     Extension, Router,
     extract::FromRef,
+    http::Extensions,
     middleware,
-    response::Response,
     routing::{any, get, post},
 };
-use futures_core::Stream;
-use futures_util::StreamExt;
 use gaffer_core::Manager;
 pub use gaffer_state::Access;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use self::{
-    access::{Caller, Doorkeeper, Guarded},
+    access::{Doorkeeper, Guarded},
     plugins::Plugins,
     waiting_input::WaitingInput,
-};
-use crate::{
-    feed::{self, FeedOptions, Item, Media},
-    front::{answer, cors, frame, hosts},
-    serve::Lifetime,
-    sites::Sites,
 };
 pub use crate::{
     front::{ApiError, Hosts, InvalidHost},
     origin::{InvalidOrigin, Origin, Origins},
+};
+use crate::{
+    front::{answer, cors, frame, hosts},
+    serve::{Connected, Lifetime},
+    sites::Sites,
 };
 
 /// Most bytes of a request's body, where nothing else is set: far more than any job, and a fair piece of a process's input.
@@ -81,16 +79,9 @@ struct Api {
 }
 
 impl Api {
-    /// Answers with what a caller asked to be told, until there is no more of it, the server closes or the caller's key is good no more.
-    fn feed<S>(&self, caller: Caller, items: S, options: FeedOptions, media: Media) -> Response
-    where
-        S: Stream<Item = Item> + Send + Unpin + 'static,
-    {
-        let closing = self.lifetime.closing().clone();
-        match caller {
-            Caller::Everybody => feed::response(items, options, media, closing),
-            Caller::Key(_) => feed::response(items.take_until(caller.gone()), options, media, closing),
-        }
+    /// How long what a request begins may go on: as long as its endpoint is served, if it came over one.
+    fn lifetime_of<'a>(&'a self, request: &'a Extensions) -> &'a Lifetime {
+        request.get::<Connected>().map_or(&self.lifetime, Connected::lifetime)
     }
 }
 

@@ -5,7 +5,7 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use axum::{extract::State, response::Response};
+use axum::response::Response;
 use futures_core::Stream;
 use gaffer_core::{
     JobName, Manager, ProcessId,
@@ -18,10 +18,11 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 
 use super::{
-    Api, ApiError,
+    ApiError,
     access::{self, Anyone, Caller, May, Names, Read},
     answer,
     extract::{Query, read_pid},
+    feeds::Feeds,
     path::ByName,
     schema,
 };
@@ -54,12 +55,12 @@ impl Names for OfJob {
     )),
 ))]
 pub(super) async fn all(
-    State(api): State<Api>,
+    feeds: Feeds,
     Anyone { manager, caller }: Anyone,
     Query(query): Query<FeedQuery>,
 ) -> Result<Response, ApiError> {
     if let Some(options) = feed_options(query)? {
-        return Ok(feed(&api, &manager, caller, Target::All, options));
+        return Ok(feed(&feeds, &manager, caller, Target::All, options));
     }
     let jobs = manager.stats_all().await?;
     let jobs: Vec<_> = jobs.iter().filter(|job| caller.reads(&job.name)).map(|job| job.legacy()).collect();
@@ -76,7 +77,7 @@ pub(super) async fn all(
     )),
 ))]
 pub(super) async fn of_job(
-    State(api): State<Api>,
+    feeds: Feeds,
     May { manager, caller, path, .. }: May<Read, ByName>,
     Query(query): Query<FeedQuery>,
 ) -> Result<Response, ApiError> {
@@ -84,7 +85,7 @@ pub(super) async fn of_job(
     let name = path.job()?;
     if let Some(options) = options {
         manager.get(&name).await?;
-        return Ok(feed(&api, &manager, caller, Target::Job(name), options));
+        return Ok(feed(&feeds, &manager, caller, Target::Job(name), options));
     }
     Ok(answer::object(&manager.stats(&name).await?.legacy()))
 }
@@ -97,7 +98,7 @@ pub(super) async fn of_job(
     )),
 ))]
 pub(super) async fn of_process(
-    State(api): State<Api>,
+    feeds: Feeds,
     May { manager, caller, path, .. }: May<Read, OfJob>,
     Query(query): Query<FeedQuery>,
 ) -> Result<Response, ApiError> {
@@ -112,7 +113,7 @@ pub(super) async fn of_process(
             return Err(unknown_process(pid));
         }
         let updates = manager.monitor(Target::Process(pid));
-        return Ok(respond(&api, caller, StatsItems { updates, exit: Some(exit), sifts: None }, options));
+        return Ok(respond(&feeds, caller, StatsItems { updates, exit: Some(exit), sifts: None }, options));
     }
     process_of(&manager, pid, &name).await?;
     Ok(answer::object(&manager.process_stats(pid).await?.legacy().without_id()))
@@ -141,14 +142,14 @@ pub(super) fn unknown_process(pid: ProcessId) -> ApiError {
     gaffer_core::ManagerError::from(Refusal::UnknownProcess(pid)).into()
 }
 
-fn feed(api: &Api, manager: &Manager, caller: Caller, target: Target, options: FeedOptions) -> Response {
+fn feed(feeds: &Feeds, manager: &Manager, caller: Caller, target: Target, options: FeedOptions) -> Response {
     let updates = manager.monitor(target);
     let sifts = (!caller.reads_everything()).then(|| caller.clone());
-    respond(api, caller, StatsItems { updates, exit: None, sifts }, options)
+    respond(feeds, caller, StatsItems { updates, exit: None, sifts }, options)
 }
 
-fn respond(api: &Api, caller: Caller, items: StatsItems, options: FeedOptions) -> Response {
-    api.feed(caller, items, options, Media::Json)
+fn respond(feeds: &Feeds, caller: Caller, items: StatsItems, options: FeedOptions) -> Response {
+    feeds.answer(caller, items, options, Media::Json)
 }
 
 /// What processes use, as a source of feeds.

@@ -25,6 +25,7 @@ use super::{
     answer::Done,
     body::Body,
     extract::{Query, read_pid},
+    feeds::Feeds,
 };
 use crate::feed::{self, Beginning, FeedId, FeedQuery, Item, LastEventId, Media, Preceded, Seen};
 
@@ -108,7 +109,7 @@ impl Stream for OutputItems {
     (status = 204, description = "the process is gone, and the reader has seen all"),
 ))]
 pub(super) async fn read(
-    State(api): State<Api>,
+    feeds: Feeds,
     May { manager, caller, path, .. }: May<Read, ByLabel>,
     Query(query): Query<FeedQuery>,
     last: LastEventId,
@@ -142,7 +143,7 @@ pub(super) async fn read(
     let begins = if matches!(beginning, Beginning::After(_)) { Seen::UpTo(begins) } else { Seen::NothingSince(begins) };
     let items = if options.kept_only { items.kept_only(&output) } else { items };
     let items = Preceded::new(first, items);
-    let mut response = api.feed(caller, items, options, Media::Bytes);
+    let mut response = feeds.answer(caller, items, options, Media::Bytes);
     Beginning::tell(&mut response, &options, &begins);
     Ok(response)
 }

@@ -6,7 +6,7 @@ use std::{
     task::{Context, Poll},
 };
 
-use axum::{extract::State, http::StatusCode, response::Response};
+use axum::{http::StatusCode, response::Response};
 use futures_core::Stream;
 use gaffer_core::{
     Manager,
@@ -18,9 +18,10 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 
 use super::{
-    Api, ApiError,
+    ApiError,
     access::{Anyone, Caller},
     extract::{Path, Query},
+    feeds::Feeds,
     schema,
 };
 use crate::feed::{Beginning, FeedId, FeedOptions, FeedQuery, Item, LastEventId, Media, Message, Preceded, Seen};
@@ -63,12 +64,12 @@ pub(super) struct ThreeSegments {
     ), headers(("Last-Event-ID" = String, description = "of events: where they begin"))),
 ))]
 pub(super) async fn everything(
-    State(api): State<Api>,
+    feeds: Feeds,
     visit: Anyone,
     Query(query): Query<FeedQuery>,
     last: LastEventId,
 ) -> Result<Response, ApiError> {
-    watch(&api, visit, &[], &query, &last).await
+    watch(&feeds, visit, &[], &query, &last).await
 }
 
 /// Sends one kind of event.
@@ -79,13 +80,13 @@ pub(super) async fn everything(
     ), headers(("Last-Event-ID" = String, description = "of events: where they begin"))),
 ))]
 pub(super) async fn one_segment(
-    State(api): State<Api>,
+    feeds: Feeds,
     visit: Anyone,
     Path(path): Path<OneSegment>,
     Query(query): Query<FeedQuery>,
     last: LastEventId,
 ) -> Result<Response, ApiError> {
-    watch(&api, visit, &[path.p1], &query, &last).await
+    watch(&feeds, visit, &[path.p1], &query, &last).await
 }
 
 /// Sends the events of a job, a process or a session.
@@ -96,13 +97,13 @@ pub(super) async fn one_segment(
     ), headers(("Last-Event-ID" = String, description = "of events: where they begin"))),
 ))]
 pub(super) async fn two_segments(
-    State(api): State<Api>,
+    feeds: Feeds,
     visit: Anyone,
     Path(path): Path<TwoSegments>,
     Query(query): Query<FeedQuery>,
     last: LastEventId,
 ) -> Result<Response, ApiError> {
-    watch(&api, visit, &[path.p1, path.p2], &query, &last).await
+    watch(&feeds, visit, &[path.p1, path.p2], &query, &last).await
 }
 
 /// Sends one kind of event of a job or a process.
@@ -117,17 +118,17 @@ pub(super) async fn two_segments(
     ), headers(("Last-Event-ID" = String, description = "of events: where they begin"))),
 ))]
 pub(super) async fn three_segments(
-    State(api): State<Api>,
+    feeds: Feeds,
     visit: Anyone,
     Path(path): Path<ThreeSegments>,
     Query(query): Query<FeedQuery>,
     last: LastEventId,
 ) -> Result<Response, ApiError> {
-    watch(&api, visit, &[path.p1, path.p2, path.p3], &query, &last).await
+    watch(&feeds, visit, &[path.p1, path.p2, path.p3], &query, &last).await
 }
 
 async fn watch(
-    api: &Api,
+    feeds: &Feeds,
     Anyone { manager, caller }: Anyone,
     segments: &[String],
     query: &FeedQuery,
@@ -159,7 +160,7 @@ async fn watch(
         over: false,
     };
     let items = Preceded::new(note.map(Item::Note), items);
-    let mut response = api.feed(caller, items, options, Media::Json);
+    let mut response = feeds.answer(caller, items, options, Media::Json);
     Beginning::tell(&mut response, &options, &begins);
     Ok(response)
 }

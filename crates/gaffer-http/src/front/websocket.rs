@@ -49,12 +49,13 @@ impl Websocket {
         self.connected.as_ref().map(|Extension(connected)| connected.peer().to_string())
     }
 
-    /// Grants it, and speaks on it.
+    /// Grants it, and speaks on it, as long as its endpoint is served; if it came over none, as long as `lifetime` says.
     pub fn speak<S, R>(self, session: Session<S, R>, lifetime: &Lifetime) -> Response
     where
         S: Stream<Item = Outgoing> + Send + Unpin + 'static,
         R: Receiver,
     {
-        self.upgrade.start(session, self.connected, lifetime)
+        let lifetime = self.connected.as_ref().map_or(lifetime, |Extension(connected)| connected.lifetime()).clone();
+        self.upgrade.start(session, self.connected, &lifetime)
     }
 }

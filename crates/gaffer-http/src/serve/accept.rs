@@ -7,6 +7,7 @@ use tokio::{
     sync::Semaphore,
     time::{Instant, sleep},
 };
+use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
 use super::{
@@ -22,18 +23,19 @@ const SILENCE: Duration = Duration::from_secs(60);
 
 /// The accept loop of one endpoint.
 pub(super) struct Accepting {
-    listener: Listener,
+    listener: Arc<Listener>,
     endpoint: Arc<str>,
     is_loopback: bool,
     slots: Arc<Semaphore>,
     refusals: Arc<Semaphore>,
     router: Router,
     protocols: Protocols,
+    /// The endpoint's.
     lifetime: Lifetime,
 }
 
 impl Accepting {
-    pub(super) fn new(listener: Listener, router: Router, protocols: Protocols, lifetime: Lifetime) -> Self {
+    pub(super) fn new(listener: Arc<Listener>, router: Router, protocols: Protocols, lifetime: Lifetime) -> Self {
         let most = listener.limits().max_connections.min(Semaphore::MAX_PERMITS);
         Self {
             is_loopback: listener.listening().address.is_loopback(),
@@ -47,10 +49,10 @@ impl Accepting {
         }
     }
 
-    /// Accepts until the server closes.
-    pub(super) async fn run(self) {
+    /// Accepts until it is told to end, or the endpoint closes.
+    pub(super) async fn run(self, enough: CancellationToken) {
         let closing = self.lifetime.closing().clone();
-        closing.run_until_cancelled_owned(self.accept_all()).await;
+        enough.run_until_cancelled_owned(closing.run_until_cancelled_owned(self.accept_all())).await;
     }
 
     async fn accept_all(self) {
@@ -92,7 +94,8 @@ impl Accepting {
             }
             return false;
         };
-        let connected = Connected::new(self.endpoint.clone(), peer, tls.is_some(), self.is_loopback, slot);
+        let connected =
+            Connected::new(self.endpoint.clone(), peer, tls.is_some(), self.is_loopback, self.lifetime.clone(), slot);
         let connection = Connection {
             connected: connected.clone(),
             router: self.router.clone(),

@@ -8,6 +8,8 @@ use std::{
 
 use tokio::sync::OwnedSemaphorePermit;
 
+use super::Lifetime;
+
 /// The connection that a request came on; an extension of every request.
 ///
 /// The connection counts against its endpoint's limit until it is closed and all clones of this are gone. Whatever goes on
@@ -23,6 +25,7 @@ struct Inner {
     peer: Peer,
     tls: bool,
     is_loopback: bool,
+    lifetime: Lifetime,
     _slot: OwnedSemaphorePermit,
 }
 
@@ -32,14 +35,20 @@ impl Connected {
         peer: Peer,
         tls: bool,
         is_loopback: bool,
+        lifetime: Lifetime,
         slot: OwnedSemaphorePermit,
     ) -> Self {
-        Self { inner: Arc::new(Inner { endpoint, peer, tls, is_loopback, _slot: slot }) }
+        Self { inner: Arc::new(Inner { endpoint, peer, tls, is_loopback, lifetime, _slot: slot }) }
     }
 
     /// The name of the endpoint.
     pub fn endpoint(&self) -> &str {
         &self.inner.endpoint
+    }
+
+    /// That of the endpoint, which may be closed before the server is: endless answers and websockets end with it.
+    pub fn lifetime(&self) -> &Lifetime {
+        &self.inner.lifetime
     }
 
     /// Who is at the other end.

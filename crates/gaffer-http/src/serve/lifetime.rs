@@ -17,6 +17,8 @@ pub struct Lifetime {
     /// What is left is dropped.
     abort: CancellationToken,
     tasks: TaskTracker,
+    /// Those of the life that this one is a part of, and of what that is a part of.
+    above: Vec<TaskTracker>,
 }
 
 impl Lifetime {
@@ -25,7 +27,13 @@ impl Lifetime {
         Self::default()
     }
 
-    /// Cancelled when the server closes: endless answers and websockets must end then. Whoever cancels it begins the close.
+    /// A life within this one: it may end before, and ends with it. What it began, this one waits for as well.
+    pub(super) fn part(&self) -> Self {
+        let above = std::iter::once(&self.tasks).chain(&self.above).cloned().collect();
+        Self { closing: self.closing.child_token(), abort: self.abort.child_token(), tasks: TaskTracker::new(), above }
+    }
+
+    /// Cancelled when the server closes, or the endpoint whose life it is: endless answers and websockets must end then. Whoever cancels it begins the close.
     pub fn closing(&self) -> &CancellationToken {
         &self.closing
     }
@@ -34,7 +42,7 @@ impl Lifetime {
     ///
     /// It counts from this call on, not only from the first poll.
     pub fn track<F: Future>(&self, task: F) -> impl Future<Output = Option<F::Output>> + use<F> {
-        let counted = self.tasks.token();
+        let counted: Vec<_> = std::iter::once(&self.tasks).chain(&self.above).map(TaskTracker::token).collect();
         let abort = self.abort.clone();
         async move {
             let _counted = counted;
@@ -85,6 +93,27 @@ mod tests {
         });
         assert_eq!(lifetime.end(DRAIN).await, 1);
         assert_eq!((stubborn.await.unwrap(), obedient.await.unwrap()), (None, Some("ended")));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_part_ends_before_the_whole_or_with_it() {
+        let whole = Lifetime::new();
+        let [early, late] = [whole.part(), whole.part()];
+        let until_closed = |lifetime: &Lifetime| {
+            let closing = lifetime.closing().clone();
+            lifetime.spawn(async move { closing.cancelled().await })
+        };
+        let (of_early, of_late, of_whole) = (until_closed(&early), until_closed(&late), until_closed(&whole));
+        let stubborn = early.spawn(std::future::pending::<()>());
+        assert_eq!(early.end(DRAIN).await, 1);
+        assert_eq!((of_early.await.unwrap(), stubborn.await.unwrap()), (Some(()), None));
+        assert!(!late.closing().is_cancelled() && !of_late.is_finished() && !of_whole.is_finished());
+        let stubborn = late.spawn(std::future::pending::<()>());
+        assert_eq!(whole.end(DRAIN).await, 1, "what a part began is waited for");
+        assert_eq!(
+            (of_late.await.unwrap(), of_whole.await.unwrap(), stubborn.await.unwrap()),
+            (Some(()), Some(()), None)
+        );
     }
 
     #[tokio::test(start_paused = true)]

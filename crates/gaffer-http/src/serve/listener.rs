@@ -2,15 +2,15 @@
 
 use std::{
     fmt, io,
-    net::SocketAddr,
-    os::unix::net::UnixListener as StdUnixListener,
+    net::{IpAddr, SocketAddr},
+    os::{fd::OwnedFd, unix::net::UnixListener as StdUnixListener},
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
 };
 
 use gaffer_core::ini::SocketOwner;
-use socket2::{SockRef, TcpKeepalive};
+use socket2::{Domain, SockRef, Socket, TcpKeepalive, Type};
 use tokio::{
     net::{TcpListener, TcpSocket, UnixListener, UnixStream, lookup_host},
     task::spawn_blocking,
@@ -124,6 +124,14 @@ pub enum BindError {
         #[source]
         source: TlsError,
     },
+    /// A socket that was handed over is of no use.
+    #[error("cannot listen at endpoint `{endpoint}` on the socket that was handed over: {problem}")]
+    Inherited {
+        /// The endpoint's name.
+        endpoint: String,
+        /// What is wrong with it.
+        problem: &'static str,
+    },
     /// Anything else that the kernel refused.
     #[error("cannot listen on {address}")]
     Os {
@@ -196,21 +204,34 @@ impl fmt::Display for Listening {
 
 /// A socket that listens. Connections queue up in the kernel until [`Server::start`](super::Server::start) takes them.
 ///
-/// The file of a unix socket is removed when this is dropped, unless another has taken its place.
+/// The file of a unix socket is removed when this is dropped, unless another has taken its place, or the socket was handed over.
 #[derive(Debug)]
 pub struct Listener {
+    /// As it was asked for.
+    endpoint: Endpoint,
     listening: Listening,
-    limits: Limits,
     tls: Option<Arc<Tls>>,
-    socket: ListeningSocket,
+    /// Shared with the one that takes it over.
+    socket: Arc<ListeningSocket>,
+}
+
+/// A listener that is closed.
+#[derive(Debug)]
+pub(super) struct Former {
+    endpoint: Endpoint,
+    address: LocalAddress,
+    tls: Option<Arc<Tls>>,
 }
 
 #[derive(Debug)]
 enum ListeningSocket {
-    Tcp(TcpListener),
+    Tcp {
+        listener: TcpListener,
+        inherited: bool,
+    },
     Unix {
-        /// First, so that it is removed while the socket still listens.
-        _file: SocketFile,
+        /// First, so that it is removed while the socket still listens. `None` if the socket was handed over.
+        file: Option<SocketFile>,
         listener: UnixListener,
     },
 }
@@ -225,20 +246,140 @@ impl Listener {
     /// When the host is unknown, the address is taken (then the error names who has it, if it can be found out), a file of
     /// TLS is wrong, or the kernel refuses for another reason. Nothing is left behind then.
     pub async fn bind(endpoint: &Endpoint) -> Result<Self, BindError> {
-        let tls = match &endpoint.tls {
-            Some(files) => Some(Arc::new(
-                Tls::load(files.clone())
-                    .await
-                    .map_err(|source| BindError::Tls { endpoint: endpoint.name.clone(), source })?,
-            )),
-            None => None,
-        };
+        Self::bind_with(endpoint, load_tls(endpoint).await?).await
+    }
+
+    async fn bind_with(endpoint: &Endpoint, tls: Option<Arc<Tls>>) -> Result<Self, BindError> {
         let (address, socket) = match &endpoint.bind {
             BindAddress::Tcp { host, port } => bind_tcp(endpoint, host, *port).await?,
             BindAddress::Unix(path) => bind_unix(endpoint, path).await?,
         };
+        Ok(Self::on(endpoint, address, tls, Arc::new(socket)))
+    }
+
+    fn on(endpoint: &Endpoint, address: LocalAddress, tls: Option<Arc<Tls>>, socket: Arc<ListeningSocket>) -> Self {
         let listening = Listening { endpoint: endpoint.name.clone(), address, tls: tls.is_some() };
-        Ok(Self { listening, limits: endpoint.limits.clone(), tls, socket })
+        Self { endpoint: endpoint.clone(), listening, tls, socket }
+    }
+
+    /// Serves an endpoint on a socket that listens already: whoever started this program made it, as socket activation does. Where
+    /// it listens, and how many connections may wait there, is for its maker to say; so are mode and owner of its file, which stays
+    /// when this is dropped.
+    ///
+    /// # Errors
+    /// When it is no stream socket that listens, or a file of TLS is wrong.
+    pub async fn inherited(endpoint: &Endpoint, socket: OwnedFd) -> Result<Self, BindError> {
+        let tls = load_tls(endpoint).await?;
+        let refused = |problem| BindError::Inherited { endpoint: endpoint.name.clone(), problem };
+        let failed = |source| BindError::Os { address: endpoint.bind.clone(), source };
+        let socket = Socket::from(socket);
+        if !socket.r#type().is_ok_and(|kind| kind == Type::STREAM) {
+            return Err(refused("it is no stream socket (ListenStream= of a socket unit makes one)"));
+        }
+        if !socket.is_listener().map_err(failed)? {
+            return Err(refused("it does not listen (a socket unit must have Accept=no)"));
+        }
+        let local = socket.local_addr().map_err(failed)?;
+        socket.set_nonblocking(true).map_err(failed)?;
+        let domain = socket.domain().map_err(failed)?;
+        let (address, socket) = if domain == Domain::UNIX {
+            let address = local.as_pathname().map_or_else(|| PathBuf::from("(no path)"), Path::to_path_buf);
+            let listener = UnixListener::from_std(StdUnixListener::from(socket)).map_err(failed)?;
+            (LocalAddress::Unix(address), ListeningSocket::Unix { file: None, listener })
+        } else if let Some(local) = local.as_socket() {
+            prepare(&SockRef::from(&socket)).map_err(failed)?;
+            let listener = TcpListener::from_std(socket.into()).map_err(failed)?;
+            (LocalAddress::Tcp(local), ListeningSocket::Tcp { listener, inherited: true })
+        } else {
+            return Err(refused("it is neither a TCP nor a unix socket"));
+        };
+        Ok(Self::on(endpoint, address, tls, Arc::new(socket)))
+    }
+
+    /// Serves another endpoint on the same socket, once the two have changed places: nobody who connects meanwhile is refused.
+    ///
+    /// # Errors
+    /// When a file of TLS is wrong, or the owner of a socket's file is not known.
+    pub(super) async fn succeed(&self, endpoint: &Endpoint) -> Result<Self, BindError> {
+        let tls = load_tls(endpoint).await?;
+        if let (ListeningSocket::Unix { file: Some(_), .. }, Some(owner)) = (&*self.socket, endpoint.owner.clone()) {
+            let refused = |source| BindError::SocketFile { address: endpoint.bind.clone(), source };
+            let known = spawn_blocking(move || socket_file::ids(&owner)).await;
+            known.map_err(|error| refused(io::Error::other(error).into()))?.map_err(refused)?;
+        }
+        Ok(Self::on(endpoint, self.listening.address.clone(), tls, Arc::clone(&self.socket)))
+    }
+
+    /// Gives the socket that this one [has of another](Self::succeed) what its endpoint says of it.
+    pub(super) async fn settle(&self) -> Result<(), SocketFileError> {
+        let rights = Rights { mode: self.endpoint.mode, owner: self.endpoint.owner.clone() };
+        let (socket, backlog) = (Arc::clone(&self.socket), signed(self.endpoint.backlog));
+        let settling = move || match &*socket {
+            ListeningSocket::Tcp { inherited: true, .. } | ListeningSocket::Unix { file: None, .. } => Ok(()),
+            // To listen again is to say how many may wait.
+            ListeningSocket::Tcp { listener, inherited: false } => Ok(SockRef::from(listener).listen(backlog)?),
+            ListeningSocket::Unix { file: Some(file), listener } => {
+                file.give(&rights)?;
+                Ok(SockRef::from(listener).listen(backlog)?)
+            }
+        };
+        spawn_blocking(settling).await.map_err(|error| SocketFileError::from(io::Error::other(error)))?
+    }
+
+    /// Whether an endpoint of this address would be where this one is.
+    pub(super) async fn is_at(&self, bind: &BindAddress) -> bool {
+        if self.endpoint.bind == *bind {
+            return true;
+        }
+        match (bind, &self.listening.address) {
+            (BindAddress::Unix(path), LocalAddress::Unix(own)) => {
+                std::path::absolute(path).is_ok_and(|path| path == *own)
+            }
+            (BindAddress::Tcp { host, port: port @ 1.. }, LocalAddress::Tcp(own)) => {
+                resolve(host, *port).await.is_ok_and(|address| address == *own)
+            }
+            (BindAddress::Tcp { .. } | BindAddress::Unix(_), LocalAddress::Tcp(_) | LocalAddress::Unix(_)) => false,
+        }
+    }
+
+    /// Whether this one may be what keeps an address from being listened on, and closing it would help.
+    pub(super) fn is_in_the_way_of(&self, bind: &BindAddress) -> bool {
+        match (bind, &*self.socket, &self.listening.address) {
+            (
+                BindAddress::Tcp { host, port },
+                ListeningSocket::Tcp { inherited: false, .. },
+                LocalAddress::Tcp(own),
+            ) => {
+                let of_all = own.ip().is_unspecified() || host.parse().is_ok_and(|ip: IpAddr| ip.is_unspecified());
+                own.port() == *port && of_all
+            }
+            // A path is either the same one, or another.
+            (
+                BindAddress::Tcp { .. } | BindAddress::Unix(_),
+                ListeningSocket::Tcp { .. } | ListeningSocket::Unix { .. },
+                _,
+            ) => false,
+        }
+    }
+
+    /// What it takes to listen there again.
+    pub(super) fn former(&self) -> Former {
+        Former { endpoint: self.endpoint.clone(), address: self.listening.address.clone(), tls: self.tls.clone() }
+    }
+
+    /// Listens once more where one did that is closed.
+    ///
+    /// # Errors
+    /// As [`bind`](Self::bind), but for files of TLS, which are not read again.
+    pub(super) async fn again(former: Former) -> Result<Self, BindError> {
+        let Former { endpoint, address, tls } = former;
+        let bind = match address {
+            // The port that the kernel had chosen, if it had, is the one that clients know.
+            LocalAddress::Tcp(address) => BindAddress::Tcp { host: address.ip().to_string(), port: address.port() },
+            LocalAddress::Unix(path) => BindAddress::Unix(path),
+        };
+        let again = Self::bind_with(&Endpoint { bind, ..endpoint.clone() }, tls).await?;
+        Ok(Self { endpoint, ..again })
     }
 
     /// Where it really listens.
@@ -248,7 +389,7 @@ impl Listener {
 
     /// What its clients may cost.
     pub fn limits(&self) -> &Limits {
-        &self.limits
+        &self.endpoint.limits
     }
 
     pub(super) fn tls(&self) -> Option<&Arc<Tls>> {
@@ -256,8 +397,8 @@ impl Listener {
     }
 
     pub(super) async fn accept(&self) -> io::Result<(Stream, Peer)> {
-        match &self.socket {
-            ListeningSocket::Tcp(listener) => {
+        match &*self.socket {
+            ListeningSocket::Tcp { listener, .. } => {
                 let (stream, address) = listener.accept().await?;
                 Ok((Stream::Tcp(stream), Peer::Tcp(address)))
             }
@@ -278,14 +419,24 @@ fn unix_peer(stream: &UnixStream) -> Peer {
     }
 }
 
+async fn load_tls(endpoint: &Endpoint) -> Result<Option<Arc<Tls>>, BindError> {
+    let Some(files) = &endpoint.tls else { return Ok(None) };
+    let wrong = |source| BindError::Tls { endpoint: endpoint.name.clone(), source };
+    Ok(Some(Arc::new(Tls::load(files.clone()).await.map_err(wrong)?)))
+}
+
+/// The address of a host to listen on: the first IPv4 one, else the first.
+async fn resolve(host: &str, port: u16) -> io::Result<SocketAddr> {
+    let found: Vec<SocketAddr> = lookup_host((host, port)).await?.collect();
+    let chosen = found.iter().find(|one| one.is_ipv4()).or(found.first()).copied();
+    chosen.ok_or_else(|| io::Error::other("it has no address"))
+}
+
 async fn bind_tcp(endpoint: &Endpoint, host: &str, port: u16) -> Result<(LocalAddress, ListeningSocket), BindError> {
-    let resolved = lookup_host((host, port)).await;
-    let choose = |found: Vec<SocketAddr>| found.iter().find(|one| one.is_ipv4()).or(found.first()).copied();
-    let wanted = resolved
-        .and_then(|found| choose(found.collect()).ok_or_else(|| io::Error::other("it has no address")))
-        .map_err(|source| BindError::Resolve { address: endpoint.bind.clone(), source })?;
+    let resolved = resolve(host, port).await;
+    let wanted = resolved.map_err(|source| BindError::Resolve { address: endpoint.bind.clone(), source })?;
     match listen_tcp(wanted, endpoint.backlog) {
-        Ok((socket, local)) => Ok((LocalAddress::Tcp(local), ListeningSocket::Tcp(socket))),
+        Ok((listener, local)) => Ok((LocalAddress::Tcp(local), ListeningSocket::Tcp { listener, inherited: false })),
         Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
             // It reads files of all processes, so it is kept off the runtime's threads. A failure only costs the hint.
             let user = spawn_blocking(move || PortUser::find(wanted)).await.ok().flatten();
@@ -310,19 +461,25 @@ fn listen_tcp(address: SocketAddr, backlog: u32) -> io::Result<(TcpListener, Soc
     let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
     // A restarted server must get its port back although connections of the last one linger in TIME_WAIT.
     socket.set_reuseaddr(true)?;
-    // On Linux accepted sockets inherit both of these. Without delay: an event is to arrive when it happens. Keepalive: a feed
-    // writes nothing for hours, and would never notice that its reader's machine is gone.
-    socket.set_nodelay(true)?;
-    let keepalive =
-        TcpKeepalive::new().with_time(Duration::from_secs(60)).with_interval(Duration::from_secs(15)).with_retries(4);
-    SockRef::from(&socket).set_tcp_keepalive(&keepalive)?;
-    // What waits for a slow reader waits in its feed, where it is bounded and the oldest goes; not in megabytes of the kernel's.
-    #[cfg(target_os = "linux")]
-    SockRef::from(&socket).set_tcp_notsent_lowat(UNSENT)?;
+    prepare(&SockRef::from(&socket))?;
     socket.bind(address)?;
     let socket = socket.listen(signed(backlog).unsigned_abs())?;
     let local = socket.local_addr()?;
     Ok((socket, local))
+}
+
+/// Gives a socket what the connections that are accepted on it inherit (on Linux).
+fn prepare(socket: &SockRef<'_>) -> io::Result<()> {
+    // An event is to arrive when it happens.
+    socket.set_tcp_nodelay(true)?;
+    // A feed writes nothing for hours, and would never notice that its reader's machine is gone.
+    let keepalive =
+        TcpKeepalive::new().with_time(Duration::from_secs(60)).with_interval(Duration::from_secs(15)).with_retries(4);
+    socket.set_tcp_keepalive(&keepalive)?;
+    // What waits for a slow reader waits in its feed, where it is bounded and the oldest goes; not in megabytes of the kernel's.
+    #[cfg(target_os = "linux")]
+    socket.set_tcp_notsent_lowat(UNSENT)?;
+    Ok(())
 }
 
 /// A backlog as the kernel takes it, which caps it further.
@@ -344,7 +501,7 @@ async fn bind_unix(endpoint: &Endpoint, path: &Path) -> Result<(LocalAddress, Li
     let (socket, file) = listening.map_err(|error| refused(io::Error::other(error).into()))?.map_err(refused)?;
     let address = LocalAddress::Unix(file.path().to_owned());
     let listener = UnixListener::from_std(StdUnixListener::from(socket)).map_err(|error| refused(error.into()))?;
-    Ok((address, ListeningSocket::Unix { _file: file, listener }))
+    Ok((address, ListeningSocket::Unix { file: Some(file), listener }))
 }
 
 #[cfg(test)]

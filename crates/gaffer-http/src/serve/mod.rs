@@ -3,7 +3,8 @@
 //! [`Listener::bind`] takes an [`Endpoint`]: a port or a unix socket, with TLS or without. [`Server::start`] serves a router on
 //! any number of listeners, and [`Server::shutdown`] ends it within a stated time. All sockets have the same loop, and it
 //! knows nothing of what the router serves. Every request has a [`Connected`] among its extensions; what goes on with a
-//! connection after an upgrade shares the server's [`Lifetime`]. [`Certificates`] are read anew without a restart.
+//! connection after an upgrade shares the [`Lifetime`] of the endpoint, which is a part of the server's. [`Certificates`] are read anew, and [`Endpoints`] come
+//! and go, without a restart.
 //!
 //! A client can cost a connection slot, a descriptor and a bounded buffer, but not more: handshakes and heads must arrive in
 //! time, what is kept without a request is closed in the end, what is too large is refused, and so is who comes beyond the
@@ -16,6 +17,7 @@ mod activity;
 mod backoff;
 mod connected;
 mod connection;
+mod endpoints;
 mod farewell;
 mod lifetime;
 mod limits;
@@ -29,6 +31,7 @@ mod tls;
 mod watched;
 
 pub use connected::{Connected, Peer};
+pub use endpoints::{Endpoints, ReplaceError};
 pub use gaffer_core::ini::SocketOwner;
 pub use gaffer_core::ini::{BindAddress, DEFAULT_PORT, InvalidAddress};
 pub use lifetime::Lifetime;

@@ -4,25 +4,30 @@ use std::time::Duration;
 
 use axum::Router;
 
-use super::{Lifetime, Listener, accept::Accepting, connection::Protocols};
+use super::{Endpoints, Lifetime, Listener};
 
 /// A router being served. Dropping it lets it go on; end it with [`shutdown`](Self::shutdown).
 #[derive(Debug)]
 pub struct Server {
+    endpoints: Endpoints,
     lifetime: Lifetime,
 }
 
 impl Server {
     /// Serves `router` on all listeners, in tasks of the current runtime, until `lifetime` ends.
     pub fn start(listeners: Vec<Listener>, router: Router, lifetime: Lifetime) -> Self {
-        // Prepares what every request would otherwise have to.
-        let router = router.with_state(());
-        let protocols = Protocols::new();
-        for listener in listeners {
-            let accepting = Accepting::new(listener, router.clone(), protocols.clone(), lifetime.clone());
-            lifetime.spawn(accepting.run());
-        }
-        Self { lifetime }
+        Self::on(Endpoints::new(listeners), router, lifetime)
+    }
+
+    /// The same, on endpoints that somebody may replace meanwhile. They are for one server.
+    pub fn on(endpoints: Endpoints, router: Router, lifetime: Lifetime) -> Self {
+        endpoints.serve(router, lifetime.clone());
+        Self { endpoints, lifetime }
+    }
+
+    /// What it is served on.
+    pub fn endpoints(&self) -> &Endpoints {
+        &self.endpoints
     }
 
     /// Stops accepting, lets what is under way finish within `drain`, and cuts what is left. Answers how many connections

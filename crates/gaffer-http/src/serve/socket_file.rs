@@ -85,7 +85,8 @@ pub(super) struct SocketFile {
 ///
 /// Blocks: it may look up users.
 pub(super) fn listen(path: &Path, rights: &Rights, backlog: i32) -> Result<(Socket, SocketFile), SocketFileError> {
-    let owner = rights.owner.as_ref().map(ids).transpose()?;
+    // First: an owner that is not known keeps the file from being made.
+    rights.owner.as_ref().map(ids).transpose()?;
     let absolute = std::path::absolute(path)?;
     let _lock = lock_folder(&absolute)?;
     clear(path)?;
@@ -96,11 +97,7 @@ pub(super) fn listen(path: &Path, rights: &Rights, backlog: i32) -> Result<(Sock
         if taken { SocketFileError::InUse { user: None } } else { error.into() }
     })?;
     let file = SocketFile::of(absolute.clone()).inspect_err(|_| discard(&absolute))?;
-    let rights_error = |what| move |source| SocketFileError::Rights { what, source };
-    file.set_mode(rights.mode).map_err(rights_error("mode"))?;
-    if let Some((user, group)) = owner {
-        file.set_owner(user, group).map_err(rights_error("owner"))?;
-    }
+    file.give(rights)?;
     socket.listen(backlog)?;
     Ok((socket, file))
 }
@@ -120,6 +117,17 @@ impl SocketFile {
     /// The held file under a name that cannot be exchanged for another.
     fn handle(&self) -> String {
         format!("/proc/self/fd/{}", self.file.as_raw_fd())
+    }
+
+    /// Gives the file its rights. Blocks: it may look up users.
+    pub(super) fn give(&self, rights: &Rights) -> Result<(), SocketFileError> {
+        let owner = rights.owner.as_ref().map(ids).transpose()?;
+        let refused = |what| move |source| SocketFileError::Rights { what, source };
+        self.set_mode(rights.mode).map_err(refused("mode"))?;
+        if let Some((user, group)) = owner {
+            self.set_owner(user, group).map_err(refused("owner"))?;
+        }
+        Ok(())
     }
 
     fn set_mode(&self, mode: u32) -> io::Result<()> {
@@ -210,8 +218,8 @@ fn listener_of(connected: &Socket) -> Option<PortUser> {
     PortUser::of(u32::try_from(credentials.pid()).ok()?)
 }
 
-/// The numbers of user and group.
-fn ids(owner: &SocketOwner) -> Result<(Option<u32>, Option<u32>), SocketFileError> {
+/// The numbers of user and group. Blocks.
+pub(super) fn ids(owner: &SocketOwner) -> Result<(Option<u32>, Option<u32>), SocketFileError> {
     let user = owner
         .user
         .as_ref()

@@ -258,9 +258,9 @@ impl std::error::Error for ReloadError {}
 
 impl Certificates {
     /// Those of all listeners that speak TLS.
-    pub fn of(listeners: &[Listener]) -> Self {
+    pub fn of<'a>(listeners: impl IntoIterator<Item = &'a Listener>) -> Self {
         let of_one = |listener: &Listener| Some((listener.listening().endpoint.clone(), listener.tls()?.clone()));
-        Self { endpoints: listeners.iter().filter_map(of_one).collect(), reloading: Arc::default() }
+        Self { endpoints: listeners.into_iter().filter_map(of_one).collect(), reloading: Arc::default() }
     }
 
     /// Whether no endpoint has any.

@@ -42,7 +42,7 @@ const NEWS: Duration = Duration::from_millis(100);
 /// Serves a service at a path, such as `/echo`, and below it. The routes answer every method themselves, and also what browsers ask
 /// about other pages.
 ///
-/// Sessions end with `lifetime`.
+/// Sessions end with `lifetime`, and with the endpoint that they were begun at.
 pub fn router<S: Service>(path: &str, service: S, options: Options, lifetime: Lifetime) -> Router {
     let registry = Registry::new(options.max_sessions);
     let server = Arc::new(Server { service, options, registry, lifetime, prefix: path.to_owned() });
@@ -157,6 +157,11 @@ impl<S: Service> Server<S> {
         (self.options.is_of)(conversation.extensions(), request)
     }
 
+    /// How long what a request begins may go on.
+    fn lifetime_of<'a>(&'a self, request: &'a Extensions) -> &'a Lifetime {
+        request.get::<Connected>().map_or(&self.lifetime, Connected::lifetime)
+    }
+
     /// Whose a session is, is nobody's business.
     fn nobodys(&self) -> Response {
         self.refuse(StatusCode::NOT_FOUND, "there is no such session")
@@ -186,7 +191,7 @@ impl<S: Service> Server<S> {
             Found::Known(conversation) if !self.is_of(&conversation, extensions) => return self.nobodys(),
             Found::Known(conversation) => conversation,
             Found::New(conversation, registered) => {
-                self.begin(&conversation, registered);
+                self.begin(&conversation, registered, self.lifetime_of(extensions));
                 conversation
             }
             Found::Full => return self.refuse(StatusCode::SERVICE_UNAVAILABLE, "there are too many sessions"),
@@ -209,12 +214,12 @@ impl<S: Service> Server<S> {
     }
 
     /// Has the service speak on a session, and keeps that until its client has not come back for long enough.
-    fn begin(&self, conversation: &Arc<Conversation>, registered: Registered) {
-        self.lifetime.spawn(self.service.serve(Session::new(Arc::clone(conversation))));
+    fn begin(&self, conversation: &Arc<Conversation>, registered: Registered, lifetime: &Lifetime) {
+        lifetime.spawn(self.service.serve(Session::new(Arc::clone(conversation))));
         let (conversation, delay) = (Arc::clone(conversation), self.options.disconnect_delay);
-        let closing = self.lifetime.closing().clone();
+        let closing = lifetime.closing().clone();
         // A task of its own: a service that ends, or panics, leaves a client that is to be told.
-        self.lifetime.spawn(async move {
+        lifetime.spawn(async move {
             match closing.run_until_cancelled(conversation.lapsed(delay)).await {
                 Some(()) => conversation.expire(),
                 None => conversation.close(Close::GOING_AWAY),
@@ -231,7 +236,7 @@ impl<S: Service> Server<S> {
         let most = self.options.max_message;
         let ending = || self.refuse(StatusCode::SERVICE_UNAVAILABLE, "the server is shutting down");
         let reading = timeout(ARRIVAL, Limited::new(body, most).collect());
-        let closing = self.lifetime.closing();
+        let closing = self.lifetime_of(&parts.extensions).closing();
         let body = closing.run_until_cancelled(reading).await.ok_or_else(ending)?;
         let late = |_| self.refuse(StatusCode::REQUEST_TIMEOUT, "the body did not arrive in time");
         let broken = |error: Box<dyn Error + Send + Sync>| {
@@ -274,19 +279,20 @@ impl<S: Service> Server<S> {
             }
         };
         let kept = parts.extensions.get::<Connected>().cloned();
+        let lifetime = kept.as_ref().map_or(&self.lifetime, Connected::lifetime).clone();
         let conversation = Conversation::new((self.options.introduce)(&parts.extensions));
         let Place::Free(seat) = conversation.sit(true) else {
             return StatusCode::INTERNAL_SERVER_ERROR.into_response(); // Not reached: nobody else knows it.
         };
-        self.lifetime.spawn(self.service.serve(Session::new(Arc::clone(&conversation))));
+        lifetime.spawn(self.service.serve(Session::new(Arc::clone(&conversation))));
         let options = ws::Options { max_message: self.options.max_message, ..ws::Options::default() };
         if raw {
             let session = ws::Session { source: Raw::new(seat), receiver: RawIntake::new(conversation), options };
-            upgrade.start(session, kept, &self.lifetime)
+            upgrade.start(session, kept, &lifetime)
         } else {
             let source = Framed::new(seat, self.options.heartbeat);
             let session = ws::Session { source, receiver: FramedIntake::new(conversation), options };
-            upgrade.start(session, kept, &self.lifetime)
+            upgrade.start(session, kept, &lifetime)
         }
     }
 }

@@ -9,6 +9,7 @@ mod contract;
 mod control;
 mod cors;
 mod embed;
+mod endpoints;
 mod errors;
 mod etag;
 mod fixture;

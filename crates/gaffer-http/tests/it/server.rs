@@ -44,11 +44,11 @@ pub(crate) struct Shared {
     pub(crate) lifetime: Lifetime,
 }
 
-async fn open_feed(State(shared): State<Shared>) -> Response {
+async fn open_feed(State(shared): State<Shared>, Extension(connected): Extension<Connected>) -> Response {
     let (sender, receiver) = mpsc::channel(16);
     shared.feeds.lock().unwrap().push(sender);
     let options = FeedOptions { kind: FeedKind::EventSource, ..FeedOptions::default() };
-    feed::response(Source(receiver), options, Media::Bytes, shared.lifetime.closing().clone())
+    feed::response(Source(receiver), options, Media::Bytes, connected.lifetime().closing().clone())
 }
 
 async fn slow(State(shared): State<Shared>) -> &'static str {
@@ -62,8 +62,8 @@ async fn who(Extension(connected): Extension<Connected>) -> String {
 }
 
 /// A megabyte at once, so that a feed of it fills any buffer.
-async fn flood(State(shared): State<Shared>) -> Response {
-    let response = open_feed(State(shared.clone())).await;
+async fn flood(State(shared): State<Shared>, connected: Extension<Connected>) -> Response {
+    let response = open_feed(State(shared.clone()), connected).await;
     let feed = shared.feeds.lock().unwrap().last().unwrap().clone();
     tokio::spawn(async move {
         let data = Bytes::from_static(&[b'x'; 16 * 1024]);
