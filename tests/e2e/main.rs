@@ -27,11 +27,14 @@ mod lookup;
 mod manual;
 mod original_0_4;
 mod original_0_5;
+mod reload;
+
 mod sessions;
 mod shutdown;
 mod sites;
 mod slow_readers;
 mod streams;
+mod survival;
 mod three_ways;
 mod transcript;
 mod trees;

@@ -306,6 +306,27 @@ impl Daemon {
         self.assert_nothing_left();
     }
 
+    /// Kills gafferd as nobody can prevent. What it has launched goes on.
+    #[track_caller]
+    pub fn kill(&mut self) {
+        self.signal(Signal::SIGKILL);
+        self.wait();
+    }
+
+    /// Starts gafferd anew, after its end, in the same folder and with the same arguments, and waits until it listens.
+    #[track_caller]
+    pub fn start_again(&mut self) {
+        assert!(self.is_over(), "it still runs");
+        let mut child = self.setup.spawn();
+        self.stdout = Output::of(child.stdout.take().unwrap());
+        self.stderr = Output::of(child.stderr.take().unwrap());
+        (self.child, self.ended) = (child, false);
+        match self.stderr.find(announced) {
+            Some(address) => self.address = address,
+            None => panic!("gafferd did not say where it listens"),
+        }
+    }
+
     /// Checks that no process of it is left.
     #[track_caller]
     pub fn assert_nothing_left(&self) {

@@ -153,6 +153,20 @@ pub fn request(address: SocketAddr, method: &str, path: &str, body: Option<&[u8]
     request_over(Channel::tcp(address), method, path, body)
 }
 
+/// The same, of a server that may be gone, or go in the middle: then there is no answer, and whether anything was done is not known.
+pub fn request_of_mortal(address: SocketAddr, method: &str, path: &str, body: Option<&[u8]>) -> Option<Answer> {
+    let stream = std::net::TcpStream::connect(address).ok()?;
+    stream.set_read_timeout(Some(crate::DEADLINE)).ok()?;
+    let mut connection = Connection::over(Channel::Tcp(stream));
+    connection.request(method, path, &[("Connection", "close")], body);
+    let text = connection.rest();
+    let (head, body) = text.split_once("\r\n\r\n")?;
+    let status = head.split(' ').nth(1)?.parse().ok()?;
+    let length = head.to_lowercase().lines().find_map(|line| line.strip_prefix("content-length: ")?.parse().ok());
+    let is_whole = length.is_none_or(|length: usize| body.len() == length);
+    is_whole.then(|| Answer { status, headers: Vec::new(), body: body.as_bytes().to_vec() })
+}
+
 /// The same, over a channel that is there.
 pub fn request_over(channel: Channel, method: &str, path: &str, body: Option<&[u8]>) -> Answer {
     let mut connection = Connection::over(channel);

@@ -182,7 +182,7 @@ impl Setup {
         Outcome { code: status.code(), stdout: stdout.text(), stderr: stderr.text(), setup: self }
     }
 
-    fn spawn(&self) -> Child {
+    pub(crate) fn spawn(&self) -> Child {
         let program = binary(self.program);
         let mut command = match (&self.preamble, &self.namespace) {
             (None, None) => Command::new(program),

@@ -1,5 +1,6 @@
 //! The node itself.
 
+use gaffer_core::api::Reconfiguration;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -34,6 +35,22 @@ impl Client {
     /// As every call.
     pub async fn version(&self) -> Result<Version, Error> {
         self.get(&["version"]).json().await
+    }
+
+    /// Asks what the node would change if it read its configuration again. Nothing is done.
+    ///
+    /// # Errors
+    /// As every call; also when the node has no configuration file, or when it has mistakes, which the error lists.
+    pub async fn plan_reconfiguration(&self) -> Result<Reconfiguration, Error> {
+        self.get(&["_reload"]).json().await
+    }
+
+    /// Has the node read its configuration again, and be as it says. Answers when that is done, but for what is said to have failed.
+    ///
+    /// # Errors
+    /// As every call; also when the node has no configuration file, or when it has mistakes, which the error lists. Nothing is done then.
+    pub async fn reconfigure(&self) -> Result<Reconfiguration, Error> {
+        self.post(&["_reload"]).json().await
     }
 
     /// Asks for the description of every call: OpenAPI 3.1.

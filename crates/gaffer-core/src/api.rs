@@ -5,9 +5,11 @@ pub mod channel;
 pub mod feed;
 pub mod frame;
 pub mod lookup;
+mod reconfiguration;
 
 use std::collections::BTreeMap;
 
+pub use reconfiguration::{Changes, Failed, JobChange, JobChanges, Reconfiguration};
 use serde::{Deserialize, Serialize, Serializer};
 
 use crate::{

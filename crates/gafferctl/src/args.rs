@@ -272,6 +272,13 @@ pub(crate) enum NodeCommand {
         targets: Vec<String>,
     },
 
+    /// Have the node read its configuration again, and be as it says; one with mistakes is refused whole
+    #[command(name = "reload_config")]
+    ReloadConfig,
+
+    /// Print what the node would change if it read its configuration again
+    Diff,
+
     /// Print the versions of this program and of the node
     Version,
 

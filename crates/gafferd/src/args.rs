@@ -63,6 +63,10 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FILE", help_heading = "Lookup")]
     pub(crate) client_cacert: Option<PathBuf>,
 
+    /// Say what is wrong with the configuration, or what it comes to, and end
+    #[arg(long, conflicts_with_all = ["create_admin_user", "list_admins"])]
+    pub(crate) check_config: bool,
+
     /// Require an API key for all that is more than a sign of life
     #[arg(long)]
     pub(crate) require_key: bool,

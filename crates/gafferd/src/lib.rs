@@ -8,13 +8,14 @@
 
 mod admin;
 mod args;
+mod check;
 mod console;
 mod endpoints;
 mod keeping;
 mod leftovers;
 mod lookup;
 mod plugins;
-mod reload;
+mod reconfigure;
 mod restore;
 mod run;
 mod settings;
@@ -39,6 +40,9 @@ pub fn main() -> ExitCode {
     // First, as threads inherit it. The kernel has no reason to refuse, and without it nothing but a name is missing.
     let _: io::Result<()> = gaffer_core::proctitle::set_process_title("gafferd");
     let args = args::Args::read();
+    if args.check_config {
+        return ended(check::run(&args));
+    }
     let errand = admin::Errand::of(&args);
     // Who does something by hand sees what came of it; a node that runs tells of it in its log.
     let log = log::install(if errand.is_some() { LevelFilter::WARN } else { LevelFilter::INFO });
@@ -47,6 +51,11 @@ pub fn main() -> ExitCode {
         None => run::run(args),
     };
     drop(log); // What the log still holds comes before the last word.
+    ended(outcome)
+}
+
+/// Says why it did not go well, if so.
+fn ended(outcome: anyhow::Result<ExitCode>) -> ExitCode {
     match outcome {
         Ok(code) => code,
         Err(error) => {

@@ -1,6 +1,6 @@
 //! From start to end.
 
-use std::{pin::pin, process::ExitCode, time::Duration};
+use std::{pin::pin, process::ExitCode, sync::Arc, time::Duration};
 
 use anyhow::{Context, anyhow};
 use gaffer_core::{
@@ -19,7 +19,7 @@ use crate::{
     args::Args,
     console, endpoints,
     keeping::{self, Keeping},
-    reload,
+    reconfigure::Reconfigurer,
     settings::Settings,
     state::Open,
 };
@@ -49,29 +49,32 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
     }
     // Before anything is bound or launched: another gafferd may be at work.
     let _until_the_end = gaffer_daemon::hold_pidfile(settings.pidfile.as_ref())?;
-    serve(settings, args.verbose)
+    serve(settings, args, limit.map(|limit| limit.soft))
 }
 
-fn serve(settings: Settings, verbose: u8) -> anyhow::Result<ExitCode> {
+fn serve(settings: Settings, args: Args, descriptors: Option<u64>) -> anyhow::Result<ExitCode> {
     let runtime = Runtime::new().context("cannot start the runtime")?;
-    let outcome = runtime.block_on(node(settings, verbose));
+    let outcome = runtime.block_on(node(settings, args, descriptors));
     runtime.shutdown_timeout(STRAGGLERS);
     outcome
 }
 
-async fn node(settings: Settings, verbose: u8) -> anyhow::Result<ExitCode> {
+async fn node(settings: Settings, args: Args, descriptors: Option<u64>) -> anyhow::Result<ExitCode> {
+    let verbose = args.verbose;
     // First of all: from here on a signal to stop is kept until it can be heeded.
     let signals = SignalHandler::install().context("cannot catch signals")?;
     let Open { access, folder, jobs: kept } = settings.state.open().await?;
     let has_keys = access.is_some();
-    let options = api::Options { access, ..settings.api };
-    let http = HttpHandler::new(endpoints::bind(&settings.endpoints).await?).with_options(options);
+    let http = HttpHandler::new(endpoints::bind(&settings.endpoints).await?);
+    let reconfigurer = Reconfigurer::new(args, &settings, http.endpoints(), descriptors);
+    let reconfigures = api::Reconfigurer::new(Arc::new(reconfigurer.clone()));
+    let http = http.with_options(api::Options { access, reconfigurer: reconfigures, ..settings.api });
     let addresses = http.addresses().to_vec();
     for warning in endpoints::exposed(&settings.endpoints, &addresses, has_keys) {
         warn!("{warning}");
     }
     let registrar = settings.lookup.map(|lookup| lookup.registrar(&addresses)).transpose()?;
-    let signals = reload::at_hangup(signals, http.certificates());
+    let signals = reconfigurer.at_hangup(signals);
     let (records, told) = kept.is_some().then(manager::records).unzip();
     let options = ManagerOptions { records, ..settings.manager };
     let manager = Manager::start(options, RealBackend::start).context("cannot start the process launcher")?;
@@ -104,6 +107,7 @@ async fn node(settings: Settings, verbose: u8) -> anyhow::Result<ExitCode> {
     if !loaded {
         loading.await;
     }
+    reconfigurer.manage(manager.clone());
     let wrong = manager.stopped().await;
     keeping.end().await;
     for text in &wrong {

@@ -4,7 +4,7 @@ use std::{fmt, path::PathBuf};
 
 use gaffer_core::{
     JobConfig, ManagerOptions,
-    ini::{IniErrors, NodeConfig},
+    ini::{self, IniErrors, NodeConfig},
 };
 use gaffer_http::api::{self, Hosts, Origins};
 
@@ -29,6 +29,8 @@ pub(crate) struct Settings {
     pub(crate) lookup: Option<Lookup>,
     /// What will not do what its author may expect.
     pub(crate) warnings: Vec<String>,
+    /// All of the file.
+    pub(crate) config: NodeConfig,
 }
 
 /// Everything that is wrong with a configuration, one a line.
@@ -57,12 +59,63 @@ impl Settings {
         let lookup = lookup::of(args, &config)?;
         let mut warnings: Vec<String> = config.warnings.iter().map(ToString::to_string).collect();
         warnings.extend(plugins.warning);
-        let mut jobs = config.jobs;
+        let mut jobs = config.jobs.clone();
         jobs.sort_by_key(JobConfig::priority); // Stable: equals stay in the order of the file.
         let manager = ManagerOptions { stats_interval: config.settings.stats_interval, ..ManagerOptions::default() };
-        let pidfile = args.pidfile.clone().or(config.settings.pidfile);
-        Ok(Self { endpoints, api, state, jobs, manager, pidfile, lookup, warnings })
+        let pidfile = args.pidfile.clone().or_else(|| config.settings.pidfile.clone());
+        Ok(Self { endpoints, api, state, jobs, manager, pidfile, lookup, warnings, config })
     }
+}
+
+/// The keys that are different in another configuration, and count from the next start on.
+pub(crate) fn at_restart(old: &NodeConfig, new: &NodeConfig) -> Vec<String> {
+    // Whole, so that a new key cannot be forgotten. Those of endpoints count with them.
+    let ini::Settings {
+        http_endpoints: _,
+        plugins_dir,
+        include: _,
+        include_dir: _,
+        bind: _,
+        broadcast_address,
+        backlog: _,
+        limits: _,
+        max_body,
+        daemonize,
+        pidfile,
+        error_log,
+        log_level,
+        lookupd_addresses,
+        node_name,
+        require_key,
+        state_dir,
+        cors_origins,
+        allowed_hosts,
+        stats_interval,
+        ..
+    } = &old.settings;
+    let now = &new.settings;
+    let address = |(address, _): &(String, ini::Place)| address.clone();
+    let servers = |all: &[(String, ini::Place)]| all.iter().map(address).collect::<Vec<_>>();
+    let differ = [
+        ("plugins_dir", *plugins_dir != now.plugins_dir),
+        ("broadcast_address", *broadcast_address != now.broadcast_address),
+        ("max_body", *max_body != now.max_body),
+        ("daemonize", *daemonize != now.daemonize),
+        ("pidfile", *pidfile != now.pidfile),
+        ("error_log", *error_log != now.error_log),
+        ("log_level", *log_level != now.log_level),
+        ("lookupd_address", servers(lookupd_addresses) != servers(&now.lookupd_addresses)),
+        ("node_name", *node_name != now.node_name),
+        ("require_key", *require_key != now.require_key),
+        ("state_dir", *state_dir != now.state_dir),
+        ("cors_origins", *cors_origins != now.cors_origins),
+        ("allowed_hosts", *allowed_hosts != now.allowed_hosts),
+        ("stats_interval", *stats_interval != now.stats_interval),
+        ("[auth] session_lifetime", old.session_lifetime != new.session_lifetime),
+        ("[lookup_ssl]", old.lookup_tls != new.lookup_tls),
+    ];
+    let keys = differ.into_iter().filter_map(|(key, differs)| differs.then_some(key));
+    keys.map(|key| if key.starts_with('[') { key.to_owned() } else { format!("[gaffer] {key}") }).collect()
 }
 
 fn api_options(config: &NodeConfig) -> Result<api::Options, Mistakes> {

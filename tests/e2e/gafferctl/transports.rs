@@ -30,7 +30,7 @@ fn over_tls(node: &Node) -> Client {
 }
 
 /// Every command that ends by itself, in an order in which they work; and a part of what each prints.
-const COMMANDS: [(&str, &str); 27] = [
+const COMMANDS: [(&str, &str); 29] = [
     ("ping", "ok"),
     ("version", "0."),
     ("processes", "web\necho\n"),
@@ -57,6 +57,8 @@ const COMMANDS: [(&str, &str); 27] = [
     ("sessions", "default\n"),
     ("sessions default", "web\n"),
     ("info web", "web"),
+    ("diff", "nothing is different\n"),
+    ("reload_config", "nothing is different\n"),
     ("del_process loaded added", "loaded: ok\nadded: ok\n"),
 ];
 

@@ -32,7 +32,7 @@ impl SignalHandler {
     pub fn install() -> io::Result<Self> {
         let unavailable = |_: Manager| -> BoxFuture<'static, ()> {
             Box::pin(async {
-                info!("SIGHUP: the configuration cannot be read again yet; nothing was changed");
+                info!("SIGHUP: there is nothing to be read again");
             })
         };
         Ok(Self { waiting: Some((Listeners::install()?, Box::new(unavailable))), task: None })

@@ -7,4 +7,5 @@ mod examples;
 mod failures;
 mod histories;
 mod journal;
+mod records;
 mod world;

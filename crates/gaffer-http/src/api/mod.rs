@@ -22,6 +22,7 @@ mod paths;
 mod pids;
 mod plugins;
 mod processes;
+mod reload;
 mod root;
 mod schema;
 mod sessions;
@@ -47,6 +48,7 @@ use gaffer_core::Manager;
 pub use gaffer_state::Access;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
+pub use self::reload::{Reconfigure, ReconfigureError, Reconfigurer};
 use self::{
     access::{Doorkeeper, Guarded},
     plugins::Plugins,
@@ -76,6 +78,7 @@ struct Api {
     /// That of the server: endless answers and websockets end with it.
     lifetime: Lifetime,
     plugins: Plugins,
+    reconfigurer: Reconfigurer,
 }
 
 impl Api {
@@ -108,6 +111,8 @@ pub struct Options {
     pub access: Option<Access>,
     /// How requests may address the node.
     pub hosts: Hosts,
+    /// What reads the node's configuration again. Default: nothing does, as it has none.
+    pub reconfigurer: Reconfigurer,
 }
 
 impl Default for Options {
@@ -119,6 +124,7 @@ impl Default for Options {
             routes: Router::new(),
             access: None,
             hosts: Hosts::default(),
+            reconfigurer: Reconfigurer::default(),
         }
     }
 }
@@ -136,6 +142,7 @@ pub fn router(manager: Manager, options: Options, lifetime: Lifetime) -> Router 
         waiting_input: WaitingInput::default(),
         lifetime,
         plugins,
+        reconfigurer: options.reconfigurer,
     };
     let channel = control::routes(api.clone(), options.origins.clone());
     let (routes, mut document) = described().split_for_parts();
@@ -167,6 +174,7 @@ fn described() -> OpenApiRouter<Api> {
         .routes(routes!(root::ping))
         .routes(routes!(root::version))
         .routes(routes!(openapi::document))
+        .routes(routes!(reload::plan, reload::apply))
         .routes(routes!(processes::list, processes::load))
         .routes(routes!(processes::config, processes::update, processes::update_by_post, processes::unload_or_stop))
         .routes(routes!(processes::pids))

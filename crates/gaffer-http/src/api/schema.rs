@@ -580,3 +580,60 @@ pub(super) struct Usage {
     #[schema(no_recursion)]
     children: Vec<Usage>,
 }
+
+/// What is different between a node and its configuration; or was, if that has been applied.
+#[derive(ToSchema)]
+pub(super) struct Reconfiguration {
+    /// Whether the node is as its configuration says by now, but for `failed` and `at_restart`.
+    applied: bool,
+    /// The files that were read, the one that was named first.
+    files: Vec<String>,
+    jobs: JobChanges,
+    endpoints: Changes,
+    webhooks: Changes,
+    plugins: Changes,
+    /// Settings that are different, and count from the next start of the node on.
+    at_restart: Vec<String>,
+    /// What could not be done; all else was. Left out if there is none.
+    #[schema(nullable = false)]
+    failed: Option<Vec<Failed>>,
+    /// What will not do what its author may expect. Left out if there is none.
+    #[schema(nullable = false)]
+    warnings: Option<Vec<String>>,
+}
+
+/// What changes of the jobs, by their full names.
+#[derive(ToSchema)]
+pub(super) struct JobChanges {
+    added: Vec<String>,
+    removed: Vec<String>,
+    changed: Vec<JobChange>,
+    /// How many stay as they are.
+    unchanged: usize,
+}
+
+/// What changes of a job.
+#[derive(ToSchema)]
+pub(super) struct JobChange {
+    name: String,
+    /// The keys that are different.
+    keys: Vec<String>,
+    /// Whether its processes are replaced.
+    restarts: bool,
+}
+
+/// What changes, by names.
+#[derive(ToSchema)]
+pub(super) struct Changes {
+    added: Vec<String>,
+    removed: Vec<String>,
+    changed: Vec<String>,
+}
+
+/// Something that could not be done.
+#[derive(ToSchema)]
+pub(super) struct Failed {
+    /// With what.
+    name: String,
+    reason: String,
+}

@@ -9,6 +9,7 @@ mod load;
 mod logs;
 mod node;
 mod processes;
+mod reconfigure;
 mod sessions;
 mod settings;
 mod show;
@@ -65,6 +66,8 @@ pub(crate) async fn run(command: NodeCommand, context: &mut Context<'_>) -> Resu
         NodeCommand::Stats { follow: true, interval, targets } => stats::follow(context, &targets, interval).await,
         NodeCommand::Stats { follow: false, interval: _, targets } => stats::once(context, &targets).await,
         NodeCommand::Info { targets } => info::run(context, &targets).await,
+        NodeCommand::ReloadConfig => reconfigure::apply(context).await,
+        NodeCommand::Diff => reconfigure::diff(context).await,
         NodeCommand::Ping => node::ping(context).await,
     }
 }

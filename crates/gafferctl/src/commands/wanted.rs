@@ -36,6 +36,8 @@ pub(crate) fn wanted(command: &NodeCommand) -> Result<Vec<Want>, Failure> {
         | NodeCommand::Watch { .. }
         | NodeCommand::Groups { .. }
         | NodeCommand::Sessions { .. }
+        | NodeCommand::ReloadConfig
+        | NodeCommand::Diff
         | NodeCommand::Version
         | NodeCommand::Ping => Err(names_no_job()),
     }
@@ -96,6 +98,8 @@ mod tests {
             "watch proc.web",
             "ping",
             "version",
+            "reload_config",
+            "diff",
             "load_process jobs.json",
             "add_process web true",
         ] {

@@ -25,6 +25,8 @@ enum Need {
     /// `create_key`; also of itself only.
     CreateKey,
     CreateUser,
+    /// `manage` everything, or more.
+    Admin,
     /// A name and a password instead of a key.
     Password,
     /// The key of a log-in.
@@ -32,7 +34,9 @@ enum Need {
     /// It becomes a websocket, which says what it needs.
     Websocket,
 }
-use Need::{CreateKey, CreateUser, Key, LogIn, Manage, ManageSession, Nothing, Password, Read, Websocket, Write};
+use Need::{
+    Admin, CreateKey, CreateUser, Key, LogIn, Manage, ManageSession, Nothing, Password, Read, Websocket, Write,
+};
 
 /// Who calls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,6 +82,7 @@ fn has(caller: Caller, need: Need) -> bool {
         ManageSession => matches!(caller, C::ManageSession | C::Admin),
         CreateKey => matches!(caller, C::CreateKey | C::Admin),
         CreateUser => matches!(caller, C::CreateUser | C::Admin),
+        Admin => matches!(caller, C::Admin),
         LogIn => false,
     }
 }
@@ -102,6 +107,8 @@ const ROUTES: &[Row] = &[
     ("get", "/ping", "/ping", "", Nothing, 200),
     ("get", "/version", "/version", "", Nothing, 200),
     ("get", "/openapi.json", "/openapi.json", "", Nothing, 200),
+    ("get", "/_reload", "/_reload", "", Admin, 409),
+    ("post", "/_reload", "/_reload", "", Admin, 409),
     ("get", "/_plugin/{plugin}/{path}", "/_plugin/web/x", "", Nothing, 404),
     ("get", "/channel", "/channel", "", Nothing, 200),
     ("get", "/channel/info", "/channel/info", "", Nothing, 200),

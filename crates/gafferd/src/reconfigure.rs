@@ -1,0 +1,252 @@
+//! Reading the configuration again while the node runs: at SIGHUP, and when a client asks.
+//!
+//! It is read whole, and refused whole: what the node cannot do (an address that is taken, say) is found out before anything of it is
+//! done. Then the difference is applied. Of two readings the second begins when the first is over.
+
+use std::{fmt::Write as _, sync::Arc};
+
+use futures_util::future::BoxFuture;
+use gaffer_core::{
+    JobConfig, JobName, Manager, ManagerError,
+    api::{Changes, Failed, JobChanges, Reconfiguration},
+    applications::SignalHandler,
+    ini::NodeConfig,
+    supervisor::{Origin, Refusal},
+};
+use gaffer_daemon::reread_certificates;
+use gaffer_http::{
+    DEFAULT_DRAIN,
+    api::{Reconfigure, ReconfigureError},
+    serve::{Endpoint, Endpoints},
+};
+use tokio::{
+    sync::{Mutex, watch},
+    task::spawn_blocking,
+};
+use tracing::{error, info, warn};
+
+use crate::{
+    args::Args,
+    endpoints::{Configured, spare_descriptors},
+    settings::{Settings, at_restart},
+};
+
+/// Reads the configuration again, and has the node be as it says.
+#[derive(Clone)]
+pub(crate) struct Reconfigurer {
+    shared: Arc<Shared>,
+    manager: watch::Sender<Option<Manager>>,
+}
+
+struct Shared {
+    args: Args,
+    endpoints: Endpoints,
+    /// How many files may be open.
+    descriptors: Option<u64>,
+    /// From when all jobs are loaded.
+    manager: watch::Receiver<Option<Manager>>,
+    /// What is in force. Who has it reads the next one.
+    current: Mutex<Current>,
+}
+
+/// What is in force, beside the jobs, which the manager knows.
+struct Current {
+    config: NodeConfig,
+    endpoints: Vec<Endpoint>,
+}
+
+/// A configuration that was read, and found to be good.
+struct Next {
+    config: NodeConfig,
+    jobs: Vec<JobConfig>,
+    endpoints: Vec<Configured>,
+    told: Reconfiguration,
+}
+
+type Outcome = Result<Reconfiguration, ReconfigureError>;
+
+impl Reconfigurer {
+    /// For a node that was started with these.
+    pub(crate) fn new(args: Args, settings: &Settings, endpoints: Endpoints, descriptors: Option<u64>) -> Self {
+        let current = Current {
+            config: settings.config.clone(),
+            endpoints: settings.endpoints.iter().map(|one| one.endpoint.clone()).collect(),
+        };
+        let (sender, manager) = watch::channel(None);
+        let current = Mutex::new(current);
+        Self { shared: Arc::new(Shared { args, endpoints, descriptors, manager, current }), manager: sender }
+    }
+
+    /// The jobs are loaded: they can be changed from now on. Who wanted that before has waited.
+    pub(crate) fn manage(&self, manager: Manager) {
+        self.manager.send_replace(Some(manager));
+    }
+
+    /// Has SIGHUP do it.
+    pub(crate) fn at_hangup(&self, signals: SignalHandler) -> SignalHandler {
+        let shared = Arc::clone(&self.shared);
+        signals.on_reload(move |_| {
+            let shared = Arc::clone(&shared);
+            Box::pin(async move {
+                if shared.args.config().is_none() {
+                    shared.reread_certificates().await;
+                    info!("SIGHUP: there is no configuration file to be read again");
+                    return;
+                }
+                // It tells the log what came of it.
+                let _told: Outcome = shared.apply().await;
+            })
+        })
+    }
+}
+
+impl Reconfigure for Reconfigurer {
+    fn plan(&self) -> BoxFuture<'static, Outcome> {
+        let shared = Arc::clone(&self.shared);
+        Box::pin(async move {
+            let current = shared.current.lock().await;
+            let manager = shared.manager().await?;
+            Ok(shared.read(&current, &manager).await?.told)
+        })
+    }
+
+    fn apply(&self) -> BoxFuture<'static, Outcome> {
+        let shared = Arc::clone(&self.shared);
+        // In a task of its own: a client that goes away must not leave it half done.
+        let applying = async move { shared.apply().await };
+        Box::pin(async move { tokio::spawn(applying).await.unwrap_or(Err(ReconfigureError::Stopping)) })
+    }
+}
+
+impl Shared {
+    async fn manager(&self) -> Result<Manager, ReconfigureError> {
+        let mut manager = self.manager.clone();
+        let manager = manager.wait_for(Option::is_some).await.map_err(|_| ReconfigureError::Stopping)?;
+        manager.clone().ok_or(ReconfigureError::Stopping)
+    }
+
+    /// Reads the configuration and finds out what is different. Nothing is done.
+    async fn read(&self, current: &Current, manager: &Manager) -> Result<Next, ReconfigureError> {
+        let Some(path) = self.args.config() else { return Err(ReconfigureError::None) };
+        let args = self.args.clone();
+        let read = spawn_blocking(move || {
+            let config = NodeConfig::read(&path)?;
+            Settings::new(&args, config)
+        });
+        let settings = match read.await {
+            Ok(Ok(settings)) => settings,
+            Ok(Err(mistakes)) => return Err(ReconfigureError::Invalid(mistakes.to_string())),
+            Err(_) => return Err(ReconfigureError::Stopping),
+        };
+        let live = manager.standings().await.map_err(|_| ReconfigureError::Stopping)?;
+        let Settings { config, jobs, mut endpoints, mut warnings, .. } = settings;
+        let lowered = self.descriptors.and_then(|limit| spare_descriptors(&mut endpoints, limit));
+        let theirs =
+            live.iter().filter(|(_, standing)| standing.origin == Origin::Client).map(|(config, _)| config.name());
+        let taken = theirs.filter(|name| jobs.iter().any(|job| job.name() == *name));
+        warnings.extend(taken.map(|name| {
+            format!("job `{name}`: it was loaded by a client, and is in the configuration by now, which counts")
+        }));
+        let named = |endpoint: &'_ Endpoint| endpoint.name.clone();
+        let [old, new] = [
+            current.endpoints.iter().map(|one| (named(one), one)).collect::<Vec<_>>(),
+            endpoints.iter().map(|one| (named(&one.endpoint), &one.endpoint)).collect(),
+        ];
+        fn by_name<'a>(all: &'a [(String, &'a Endpoint)]) -> impl Iterator<Item = (&'a str, &'a Endpoint)> {
+            all.iter().map(|(name, endpoint)| (name.as_str(), *endpoint))
+        }
+        let changes = Changes::between(by_name(&old), by_name(&new));
+        // It was said at the start of those that stay.
+        warnings.extend(lowered.filter(|_| !changes.is_empty()));
+        let told = Reconfiguration {
+            applied: false,
+            files: config.files.iter().map(|file| file.display().to_string()).collect(),
+            jobs: JobChanges::between(&live, &jobs),
+            endpoints: changes,
+            at_restart: at_restart(&current.config, &config),
+            warnings,
+            ..Reconfiguration::default()
+        };
+        Ok(Next { config, jobs, endpoints, told })
+    }
+
+    async fn apply(&self) -> Outcome {
+        let mut current = self.current.lock().await;
+        let manager = self.manager().await?;
+        let outcome = match self.read(&current, &manager).await {
+            Ok(next) => self.commit(&mut current, next, &manager).await,
+            Err(error) => Err(error),
+        };
+        match &outcome {
+            Ok(done) => tell(done),
+            Err(error) => error!("the configuration was not read again, and all goes on as it was: {error}"),
+        }
+        outcome
+    }
+
+    /// Does what there is to do. What can fail as a whole comes first.
+    async fn commit(&self, current: &mut Current, next: Next, manager: &Manager) -> Outcome {
+        let Next { config, jobs, endpoints, mut told } = next;
+        let Changes { added, removed, changed } = &told.endpoints;
+        if !told.endpoints.is_empty() {
+            let comes = |one: &&Configured| added.contains(&one.endpoint.name) || changed.contains(&one.endpoint.name);
+            let come = endpoints.iter().filter(comes).map(|one| one.endpoint.clone()).collect();
+            let go = removed.iter().chain(changed).cloned().collect();
+            let replaced = self.endpoints.replace(come, go, DEFAULT_DRAIN).await;
+            let listening = replaced.map_err(|error| {
+                let origin = endpoints.iter().find(|one| one.endpoint.name == error.endpoint);
+                let origin = origin.and_then(|one| one.origin.as_deref()).unwrap_or("endpoint:");
+                ReconfigureError::Invalid(format!("{origin} {:#}", anyhow::Error::new(error.source)))
+            })?;
+            for address in listening {
+                info!(endpoint = address.endpoint, "listening on {address}");
+            }
+        }
+        self.reread_certificates().await;
+        let gone = std::mem::take(&mut told.jobs.removed);
+        let gone_outcomes = manager.unload_all(gone.iter().cloned()).await;
+        let names: Vec<JobName> = jobs.iter().map(|job| job.name().clone()).collect();
+        let outcomes = manager.reconfigure_all(jobs.into_iter().map(Arc::new)).await;
+        for (name, outcome) in gone.iter().chain(&names).zip(gone_outcomes.into_iter().chain(outcomes)) {
+            match outcome {
+                // A client was faster.
+                Ok(()) | Err(ManagerError::Refused(Refusal::UnknownJob(_))) => {}
+                Err(error) => told.failed.push(Failed { name: name.to_string(), reason: error.to_string() }),
+            }
+        }
+        told.jobs.removed = gone;
+        told.applied = true;
+        current.config = config;
+        current.endpoints = endpoints.into_iter().map(|one| one.endpoint).collect();
+        Ok(told)
+    }
+
+    /// Those that stay; new ones have just been read.
+    async fn reread_certificates(&self) {
+        let certificates = self.endpoints.certificates();
+        if !certificates.is_empty() && reread_certificates(&certificates).await {
+            info!(endpoints = certificates.len(), "certificates were read again, for new connections");
+        }
+    }
+}
+
+/// Tells the log what was done.
+fn tell(done: &Reconfiguration) {
+    for warning in &done.warnings {
+        warn!("{warning}");
+    }
+    for Failed { name, reason } in &done.failed {
+        error!("{name} is not as the configuration says: {reason}");
+    }
+    let mut text = String::new();
+    for line in done.lines() {
+        // Writing to a string does not fail.
+        let _: std::fmt::Result = write!(text, "{}{line}", if text.is_empty() { "" } else { "; " });
+    }
+    let changes = if text.is_empty() { "nothing is different" } else { &text };
+    info!(
+        file = done.files.first().map(String::as_str),
+        unchanged = done.jobs.unchanged,
+        "the configuration was read again: {changes}"
+    );
+}
