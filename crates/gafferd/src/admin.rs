@@ -1,4 +1,4 @@
-//! What is done with keys and users without a node: whoever may write the state file may do everything.
+//! What is done without a node: with keys and users, as whoever may write the state file may do everything; and systemd units.
 
 use std::{
     io::{self, BufRead, IsTerminal, Read, Write},
@@ -6,10 +6,12 @@ use std::{
 };
 
 use anyhow::{Context, bail};
+use gaffer_core::ini::LogLevel;
+use gaffer_daemon::log::Log;
 use gaffer_state::{AccessError, PasswordHash};
 use tokio::runtime;
 
-use crate::{args::Args, settings::Settings};
+use crate::{args::Args, settings::Settings, unit::Unit};
 
 /// The longest line that is read. What it is for is no longer, which is told by whoever takes it.
 const MAX_LINE: u64 = 64 * 1024;
@@ -19,6 +21,7 @@ const MAX_LINE: u64 = 64 * 1024;
 pub(crate) enum Errand {
     CreateAdmin,
     ListAdmins,
+    PrintUnit(Unit),
 }
 
 impl Errand {
@@ -27,12 +30,21 @@ impl Errand {
         if args.create_admin_user {
             return Some(Self::CreateAdmin);
         }
-        args.list_admins.then_some(Self::ListAdmins)
+        if args.list_admins {
+            return Some(Self::ListAdmins);
+        }
+        args.systemd_unit.map(Self::PrintUnit)
     }
 }
 
 /// Does it.
 pub(crate) fn run(args: &Args, errand: Errand) -> anyhow::Result<ExitCode> {
+    // Who does something by hand sees what came of it.
+    let _log = Log::install(&args.log.over(None, None, LogLevel::Warning))?;
+    if let Errand::PrintUnit(unit) = errand {
+        say(unit.text(args)?.trim_end())?;
+        return Ok(ExitCode::SUCCESS);
+    }
     let state = Settings::read(args)?.state;
     let runtime = runtime::Builder::new_current_thread().build().context("cannot start the runtime")?;
     match errand {
@@ -48,6 +60,7 @@ pub(crate) fn run(args: &Args, errand: Errand) -> anyhow::Result<ExitCode> {
                 Err(error) => return Err(error.into()),
             }
         }
+        Errand::PrintUnit(_) => {} // Done.
         Errand::ListAdmins => {
             let access = runtime.block_on(state.open_existing())?;
             for (name, key) in access.map(|access| access.admins()).unwrap_or_default() {

@@ -1,20 +1,22 @@
 //! From start to end.
 
-use std::{pin::pin, process::ExitCode, time::Duration};
+use std::{path::PathBuf, pin::pin, process::ExitCode, time::Duration};
 
 use anyhow::{Context, anyhow};
 use gaffer_core::{
     JobConfig, JobName, Manager, ManagerError,
     applications::{Application, SignalHandler},
     backend::RealBackend,
+    ini::NodeConfig,
     os,
     supervisor::Refusal,
 };
+use gaffer_daemon::{log::Reopening, systemd};
 use gaffer_http::{HttpHandler, api};
 use tokio::{runtime::Runtime, time::timeout};
 use tracing::{error, info, warn};
 
-use crate::{args::Args, console, endpoints, reload, settings::Settings, state::Open};
+use crate::{args::Args, console, endpoints, reload, service, settings::Settings, start::Surroundings, state::Open};
 
 /// Time at the end for threads of the runtime that still read some file.
 const STRAGGLERS: Duration = Duration::from_secs(1);
@@ -23,9 +25,13 @@ const STRAGGLERS: Duration = Duration::from_secs(1);
 /// those that take longer are launched meanwhile.
 const FIRST_LAUNCHES: Duration = Duration::from_secs(1);
 
+/// Time for what was logged at the start to reach who started the daemon, before that is told that all is well.
+const LAST_LINES: Duration = Duration::from_secs(2);
+
 /// Runs the node until it is stopped.
-pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
-    let mut settings = Settings::read(&args)?;
+pub(crate) fn run(args: Args, config: NodeConfig, surroundings: &mut Surroundings) -> anyhow::Result<ExitCode> {
+    let files = config.files.clone();
+    let mut settings = Settings::new(&args, config)?;
     os::mark_inherited_descriptors_cloexec().context("cannot keep inherited descriptors from processes")?;
     let limit = match os::raise_nofile_limit() {
         Ok(limit) => Some(limit),
@@ -36,34 +42,40 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
     };
     let lowered = limit.and_then(|limit| endpoints::spare_descriptors(&mut settings.endpoints, limit.soft));
     settings.warnings.extend(lowered);
-    for warning in &settings.warnings {
+    for warning in surroundings.warnings.iter().chain(&settings.warnings) {
         warn!("{warning}");
     }
     // Before anything is bound or launched: another gafferd may be at work.
     let _until_the_end = gaffer_daemon::hold_pidfile(settings.pidfile.as_ref())?;
-    serve(settings, args.verbose)
-}
-
-fn serve(settings: Settings, verbose: u8) -> anyhow::Result<ExitCode> {
     let runtime = Runtime::new().context("cannot start the runtime")?;
-    let outcome = runtime.block_on(node(settings, verbose));
+    let outcome = runtime.block_on(node(settings, files, args.verbose, surroundings));
     runtime.shutdown_timeout(STRAGGLERS);
     outcome
 }
 
-async fn node(settings: Settings, verbose: u8) -> anyhow::Result<ExitCode> {
+async fn node(
+    settings: Settings,
+    files: Vec<PathBuf>,
+    verbose: u8,
+    surroundings: &mut Surroundings,
+) -> anyhow::Result<ExitCode> {
+    let notifier = surroundings.notifier.clone();
     // First of all: from here on a signal to stop is kept until it can be heeded.
     let signals = SignalHandler::install().context("cannot catch signals")?;
+    let reopening = Reopening::install(&surroundings.log).context("cannot catch signals")?;
     let Open { access, folder: _locked } = settings.state.open().await?;
     let has_keys = access.is_some();
+    let mut summary = settings.summary(files, surroundings.log.file().map(|file| file.path().to_owned()));
     let options = api::Options { access, ..settings.api };
-    let http = HttpHandler::new(endpoints::bind(&settings.endpoints).await?).with_options(options);
+    let activated = std::mem::take(&mut surroundings.activated);
+    let http = HttpHandler::new(endpoints::bind(&settings.endpoints, activated).await?).with_options(options);
     let addresses = http.addresses().to_vec();
     for warning in endpoints::exposed(&settings.endpoints, &addresses, has_keys) {
         warn!("{warning}");
     }
     let registrar = settings.lookup.map(|lookup| lookup.registrar(&addresses)).transpose()?;
-    let signals = reload::at_hangup(signals, http.certificates());
+    let signals = reload::at_hangup(signals, http.endpoints(), notifier.clone());
+    let signals = service::at_stop(signals, notifier.clone());
     let manager = Manager::start(settings.manager, RealBackend::start).context("cannot start the process launcher")?;
     let mut applications: Vec<Box<dyn Application>> = vec![Box::new(signals)];
     applications.extend(console::of_verbosity(verbose).map(|console| Box::new(console) as Box<dyn Application>));
@@ -76,13 +88,27 @@ async fn node(settings: Settings, verbose: u8) -> anyhow::Result<ExitCode> {
     applications.extend(registrar.map(|registrar| Box::new(registrar) as Box<dyn Application>));
     applications.push(Box::new(http));
     start(&manager, applications).await?;
+    summary.endpoints = addresses.iter().map(ToString::to_string).collect();
+    surroundings.announce(&summary);
     for address in addresses {
         info!(endpoint = address.endpoint, "listening on {address}");
     }
-    if !loaded {
-        loading.await;
+    if let Some(ready) = surroundings.ready.take() {
+        surroundings.log.flush(LAST_LINES);
+        ready.ready().context("cannot go into the background")?;
     }
-    let wrong = manager.stopped().await;
+    notifier.ready(&service::status(summary.jobs, summary.processes));
+    let working = async {
+        if !loaded {
+            loading.await;
+        }
+        manager.stopped().await
+    };
+    let wrong = tokio::select! {
+        wrong = working => wrong,
+        never = reopening.run() => match never {},
+        never = service::attend(&notifier, &manager, systemd::watchdog()) => match never {},
+    };
     for text in &wrong {
         error!("{text}");
     }

@@ -55,6 +55,7 @@ pub struct Log {
     writer: NonBlocking,
     progress: Arc<Progress>,
     file: Option<LogFile>,
+    format: Format,
     _worker: WorkerGuard,
 }
 
@@ -86,7 +87,14 @@ impl Log {
         let target = Target::new(file.as_ref(), Arc::clone(&progress));
         let (writer, worker) = NonBlockingBuilder::default().buffered_lines_limit(QUEUE).lossy(true).finish(target);
         let sent = Arc::<AtomicU64>::default();
-        let log = Self { sent: Arc::clone(&sent), writer: writer.clone(), progress, file, _worker: worker };
+        let log = Self {
+            sent: Arc::clone(&sent),
+            writer: writer.clone(),
+            progress,
+            file,
+            format: options.format,
+            _worker: worker,
+        };
         let problem = subscribe(options, log.file.is_none(), move || Counting {
             writer: writer.clone(),
             sent: Arc::clone(&sent),
@@ -97,11 +105,23 @@ impl Log {
         Ok(log)
     }
 
+    /// Writes a text among the lines of the log, as it is.
+    pub fn say(&self, text: &str) {
+        let mut writer = Counting { writer: self.writer.clone(), sent: Arc::clone(&self.sent) };
+        // It is dropped like a line if there is no room for it.
+        let _: io::Result<()> = writer.write_all(text.as_bytes());
+    }
+
     /// Waits until all that was logged is written, but no longer than this.
     pub fn flush(&self, patience: Duration) {
         let sent = self.sent.load(Ordering::Relaxed);
         let dropped = || u64::try_from(self.writer.error_counter().dropped_lines()).unwrap_or(u64::MAX);
         self.progress.wait(patience, |written| written.saturating_add(dropped()) >= sent);
+    }
+
+    /// Whether it is text on stderr.
+    pub fn is_for_people(&self) -> bool {
+        self.file.is_none() && self.format == Format::Text
     }
 
     /// The file that it is in, if it is in one.

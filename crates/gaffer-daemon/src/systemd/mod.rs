@@ -12,7 +12,7 @@ mod watchdog;
 
 pub use self::{
     activation::{Activated, InvalidActivation, Wanting, assign},
-    notifier::{Notifier, Reloading},
+    notifier::{InvalidSocket, Notifier, Reloading},
     watchdog::watchdog,
 };
 

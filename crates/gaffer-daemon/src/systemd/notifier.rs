@@ -2,7 +2,7 @@
 
 use std::{
     env,
-    ffi::OsStr,
+    ffi::{OsStr, OsString},
     fmt::Write,
     io,
     os::{
@@ -40,6 +40,8 @@ struct Told {
     address: SocketAddr,
     /// Reloads that are under way.
     reloads: AtomicUsize,
+    /// What the daemon is doing is to end.
+    is_stopping: AtomicBool,
     /// It is deaf, which was logged.
     is_deaf: AtomicBool,
 }
@@ -50,14 +52,22 @@ pub struct Reloading {
     notifier: Notifier,
 }
 
+/// Where a service manager says that it listens is nothing that can be.
+#[derive(Debug, thiserror::Error)]
+#[error("the service manager cannot be told anything, as {SOCKET} is `{}`", address.display())]
+pub struct InvalidSocket {
+    address: OsString,
+    source: io::Error,
+}
+
 impl Notifier {
     /// Of the service manager that started this program, if one did that wants to be told.
-    pub fn from_environment() -> Self {
-        let Some(address) = env::var_os(SOCKET).filter(|address| !address.is_empty()) else { return Self::none() };
-        Self::at(&address).unwrap_or_else(|error| {
-            warn!(%error, "the service manager cannot be told anything: {SOCKET} is `{}`", address.display());
-            Self::none()
-        })
+    ///
+    /// # Errors
+    /// When it names a socket that cannot be.
+    pub fn from_environment() -> Result<Self, InvalidSocket> {
+        let Some(address) = env::var_os(SOCKET).filter(|address| !address.is_empty()) else { return Ok(Self::none()) };
+        Self::at(&address).map_err(|source| InvalidSocket { address, source })
     }
 
     /// Whether there is one that is told.
@@ -79,8 +89,14 @@ impl Notifier {
         };
         let socket = UnixDatagram::unbound()?;
         socket.set_write_timeout(Some(PATIENCE))?;
-        let (reloads, is_deaf) = (AtomicUsize::new(0), AtomicBool::new(false));
-        Ok(Self { told: Some(Arc::new(Told { socket, address, reloads, is_deaf })) })
+        let told = Told {
+            socket,
+            address,
+            reloads: AtomicUsize::new(0),
+            is_stopping: AtomicBool::new(false),
+            is_deaf: AtomicBool::new(false),
+        };
+        Ok(Self { told: Some(Arc::new(told)) })
     }
 
     /// The daemon does what it is for.
@@ -88,9 +104,11 @@ impl Notifier {
         self.tell(&["READY=1", &status_line(status)]);
     }
 
-    /// What it is doing, in a sentence for people.
+    /// What it is doing, in a sentence for people; unless it is stopping.
     pub fn status(&self, status: &str) {
-        self.tell(&[&status_line(status)]);
+        if !self.told.as_ref().is_some_and(|told| told.is_stopping.load(Ordering::SeqCst)) {
+            self.tell(&[&status_line(status)]);
+        }
     }
 
     /// It reads its configuration again.
@@ -105,6 +123,9 @@ impl Notifier {
 
     /// Its stop has begun.
     pub fn stopping(&self, status: &str) {
+        if let Some(told) = &self.told {
+            told.is_stopping.store(true, Ordering::SeqCst);
+        }
         self.tell(&["STOPPING=1", &status_line(status)]);
     }
 
@@ -113,12 +134,9 @@ impl Notifier {
         self.tell(&[&format!("EXTEND_TIMEOUT_USEC={}", time.as_micros())]);
     }
 
-    /// It works; perhaps with what it is doing, if that has changed.
-    pub fn alive(&self, status: Option<&str>) {
-        match status {
-            Some(status) => self.tell(&["WATCHDOG=1", &status_line(status)]),
-            None => self.tell(&["WATCHDOG=1"]),
-        }
+    /// It works.
+    pub fn alive(&self) {
+        self.tell(&["WATCHDOG=1"]);
     }
 
     fn tell(&self, lines: &[&str]) {
@@ -185,9 +203,10 @@ mod tests {
         assert_eq!(heard(listener), "STATUS=still at it\n", "it is not ready before the last one is over");
         drop(second);
         assert_eq!(heard(listener), "READY=1\n");
-        notifier.alive(None);
+        notifier.alive();
         notifier.stopping("bye");
         notifier.extend(Duration::from_secs(2));
+        notifier.status("no more of that");
         assert_eq!(heard(listener), "WATCHDOG=1\n");
         assert_eq!(heard(listener), "STOPPING=1\nSTATUS=bye\n");
         assert_eq!(heard(listener), "EXTEND_TIMEOUT_USEC=2000000\n");
@@ -204,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn one_that_is_gone_or_full_holds_up_nothing() {
+    fn one_that_is_gone_holds_up_nothing() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("notify");
         let listener = UnixDatagram::bind(&path).unwrap();
