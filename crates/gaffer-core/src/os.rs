@@ -9,6 +9,7 @@
     reason = "system calls on descriptors that nothing in the program owns, a signal's disposition, and forks"
 )]
 
+mod activated;
 mod background;
 mod host;
 
@@ -24,6 +25,7 @@ use nix::{
 };
 
 pub use self::{
+    activated::{ActivatedDescriptor, take_activated_descriptors},
     background::{Background, Readiness, go_into_background},
     host::host_name,
 };

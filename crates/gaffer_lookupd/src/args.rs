@@ -4,7 +4,7 @@ use std::{env, ffi::OsString, path::PathBuf, time::Duration};
 
 use clap::{CommandFactory, Parser, error::ErrorKind};
 use gaffer_core::api::lookup::DEFAULT_PORT;
-use gaffer_daemon::tls_files;
+use gaffer_daemon::{log::LogArgs, tls_files};
 use gaffer_http::{
     front::{Front, Hosts},
     origin::Origins,
@@ -41,13 +41,16 @@ pub(crate) struct Args {
     #[arg(short)]
     pub(crate) verbose: bool,
 
-    /// Go into the background, once it listens; the log goes on if stderr is a file
+    /// Go into the background, once it listens; the log goes on with --error-log, or if stderr is a file
     #[arg(long)]
     pub(crate) daemon: bool,
 
     /// File to write the process number to; refuses to start while another running process is named there
     #[arg(long, value_name = "FILE")]
     pub(crate) pidfile: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub(crate) log: LogArgs,
 
     /// Ask a node for a sign of life after so many seconds of silence
     #[arg(long, value_name = "SECONDS", default_value = "15", value_parser = seconds, help_heading = "Nodes")]

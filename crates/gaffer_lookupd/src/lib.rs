@@ -24,9 +24,12 @@ use std::{
 
 use anyhow::anyhow;
 use clap::CommandFactory;
-use gaffer_core::os::{Background, go_into_background};
-use gaffer_daemon::log;
-use tracing::level_filters::LevelFilter;
+use gaffer_core::{
+    ini::LogLevel,
+    os::{Background, go_into_background},
+};
+use gaffer_daemon::log::Log;
+use tracing::error;
 
 pub use self::{
     options::{Options, Pings},
@@ -49,8 +52,15 @@ pub fn main() -> ExitCode {
         Ok(None) => None,
         Err(error) => return failed(&anyhow!(error).context("cannot go into the background")),
     };
-    let log = log::install(if args.verbose { LevelFilter::DEBUG } else { LevelFilter::INFO });
-    let outcome = run::run(&args, settings, ready);
+    let usual = if args.verbose { LogLevel::Debug } else { LogLevel::Info };
+    let log = match Log::install(&args.log.over(None, None, usual)) {
+        Ok(log) => log,
+        Err(error) => return failed(&error.into()),
+    };
+    let outcome = run::run(&args, settings, ready, &log);
+    if let (Err(error), Some(_)) = (&outcome, log.file()) {
+        error!("{error:#}");
+    }
     drop(log); // What the log still holds comes before the last word.
     outcome.unwrap_or_else(|error| failed(&error))
 }

@@ -4,7 +4,10 @@ use std::{process::ExitCode, time::Duration};
 
 use anyhow::Context;
 use gaffer_core::os::{self, Readiness};
-use gaffer_daemon::reread_certificates;
+use gaffer_daemon::{
+    log::{Log, Reopening},
+    reread_certificates,
+};
 use gaffer_http::serve::{Certificates, Lifetime, Limits, Listener, Server};
 use tokio::{
     runtime::Runtime,
@@ -20,6 +23,9 @@ use crate::{
 /// Time for answers that are under way to finish at a stop.
 const DRAIN: Duration = Duration::from_secs(3);
 
+/// Time for what was logged at the start to reach who started the daemon, before that is told that all is well.
+const LAST_LINES: Duration = Duration::from_secs(2);
+
 /// Connections at once: each node and each who watches holds one.
 const MOST: usize = 16_384;
 
@@ -27,7 +33,12 @@ const MOST: usize = 16_384;
 const OTHERS: u64 = 64;
 
 /// Serves until it is stopped.
-pub(crate) fn run(args: &Args, mut settings: Settings, ready: Option<Readiness>) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(
+    args: &Args,
+    mut settings: Settings,
+    ready: Option<Readiness>,
+    log: &Log,
+) -> anyhow::Result<ExitCode> {
     let limit = os::raise_nofile_limit().inspect_err(|error| warn!(%error, "cannot raise the limit of open files"));
     if let Some(limit) = limit.ok().or_else(os::original_nofile_limit) {
         let most = usize::try_from(limit.soft.saturating_sub(OTHERS)).unwrap_or(usize::MAX).clamp(1, MOST);
@@ -35,14 +46,15 @@ pub(crate) fn run(args: &Args, mut settings: Settings, ready: Option<Readiness>)
     }
     let _until_the_end = gaffer_daemon::hold_pidfile(args.pidfile.as_ref())?;
     let runtime = Runtime::new().context("cannot start the runtime")?;
-    runtime.block_on(serve(settings, ready))
+    runtime.block_on(serve(settings, ready, log))
 }
 
-async fn serve(settings: Settings, ready: Option<Readiness>) -> anyhow::Result<ExitCode> {
+async fn serve(settings: Settings, ready: Option<Readiness>, log: &Log) -> anyhow::Result<ExitCode> {
     let Settings { endpoint, options } = settings;
     let on = |kind| signal(kind).context("cannot catch signals");
     let (mut interrupt, mut terminate) = (on(SignalKind::interrupt())?, on(SignalKind::terminate())?);
     let (mut quit, hangup) = (on(SignalKind::quit())?, on(SignalKind::hangup())?);
+    let reopening = Reopening::install(log).context("cannot catch signals")?;
     let listener = Listener::bind(&endpoint).await?;
     let address = listener.listening().clone();
     let certificates = Certificates::of(std::slice::from_ref(&listener));
@@ -57,6 +69,7 @@ async fn serve(settings: Settings, ready: Option<Readiness>) -> anyhow::Result<E
     let server = Server::start(vec![listener], router(options, lifetime.clone()), lifetime);
     info!("listening on {address}");
     if let Some(ready) = ready {
+        log.flush(LAST_LINES);
         ready.ready().context("cannot go into the background")?;
     }
     let name = tokio::select! {
@@ -64,6 +77,7 @@ async fn serve(settings: Settings, ready: Option<Readiness>) -> anyhow::Result<E
         _ = terminate.recv() => "SIGTERM",
         _ = quit.recv() => "SIGQUIT",
         never = at_hangup(hangup, certificates) => match never {},
+        never = reopening.run() => match never {},
     };
     info!("{name}: stopping");
     server.shutdown(DRAIN).await;

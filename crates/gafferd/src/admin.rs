@@ -1,4 +1,4 @@
-//! What is done with keys and users without a node: whoever may write the state file may do everything.
+//! What is done without a node: with keys and users, as whoever may write the state file may do everything; systemd units; and a look at the configuration.
 
 use std::{
     io::{self, BufRead, IsTerminal, Read, Write},
@@ -6,10 +6,12 @@ use std::{
 };
 
 use anyhow::{Context, bail};
+use gaffer_core::ini::LogLevel;
+use gaffer_daemon::log::Log;
 use gaffer_state::{AccessError, PasswordHash};
 use tokio::runtime;
 
-use crate::{args::Args, settings::Settings};
+use crate::{args::Args, check, settings::Settings, unit::Unit};
 
 /// The longest line that is read. What it is for is no longer, which is told by whoever takes it.
 const MAX_LINE: u64 = 64 * 1024;
@@ -19,6 +21,8 @@ const MAX_LINE: u64 = 64 * 1024;
 pub(crate) enum Errand {
     CreateAdmin,
     ListAdmins,
+    PrintUnit(Unit),
+    CheckConfig,
 }
 
 impl Errand {
@@ -27,13 +31,30 @@ impl Errand {
         if args.create_admin_user {
             return Some(Self::CreateAdmin);
         }
-        args.list_admins.then_some(Self::ListAdmins)
+        if args.list_admins {
+            return Some(Self::ListAdmins);
+        }
+        if args.check_config {
+            return Some(Self::CheckConfig);
+        }
+        args.systemd_unit.map(Self::PrintUnit)
     }
 }
 
 /// Does it.
 pub(crate) fn run(args: &Args, errand: Errand) -> anyhow::Result<ExitCode> {
-    let state = Settings::read(args)?.state;
+    // Who does something by hand sees what came of it.
+    let _log = Log::install(&args.log.over(None, None, LogLevel::Warning))?;
+    if let Errand::PrintUnit(unit) = errand {
+        say(unit.text(args)?.trim_end())?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let settings = Settings::read(args)?;
+    if errand == Errand::CheckConfig {
+        check::tell(&settings)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let state = settings.state;
     let runtime = runtime::Builder::new_current_thread().build().context("cannot start the runtime")?;
     match errand {
         Errand::CreateAdmin => {
@@ -48,6 +69,7 @@ pub(crate) fn run(args: &Args, errand: Errand) -> anyhow::Result<ExitCode> {
                 Err(error) => return Err(error.into()),
             }
         }
+        Errand::PrintUnit(_) | Errand::CheckConfig => {} // Done.
         Errand::ListAdmins => {
             let access = runtime.block_on(state.open_existing())?;
             for (name, key) in access.map(|access| access.admins()).unwrap_or_default() {

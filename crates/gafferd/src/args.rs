@@ -5,7 +5,10 @@ use std::{env, ffi::OsString, fmt, path::PathBuf};
 use clap::{ArgAction, CommandFactory, Parser, error::ErrorKind};
 use gaffer_client::{Endpoint, InvalidEndpoint};
 use gaffer_core::api::lookup::check_name;
+use gaffer_daemon::log::LogArgs;
 use gaffer_http::serve::BindAddress;
+
+use crate::unit::Unit;
 
 /// Launch and supervise processes, and serve HTTP to control them.
 #[derive(Clone, Default, Parser)]
@@ -30,6 +33,10 @@ pub(crate) struct Args {
     /// File to write gafferd's process number to; refuses to start while another running process is named there
     #[arg(long, value_name = "FILE")]
     pub(crate) pidfile: Option<PathBuf>,
+
+    /// Go into the background, once it listens; as who started it learns by the exit code. Without --error-log the log ends there
+    #[arg(long, conflicts_with = "verbose")]
+    pub(crate) daemon: bool,
 
     /// Listen here (host:port or unix:PATH), and at no endpoint of the configuration [default: 127.0.0.1:5000]
     #[arg(long, value_name = "ADDRESS")]
@@ -94,6 +101,13 @@ pub(crate) struct Args {
     /// List the users whose keys permit everything, and end
     #[arg(long, conflicts_with = "create_admin_user", help_heading = "Keys")]
     pub(crate) list_admins: bool,
+
+    #[command(flatten)]
+    pub(crate) log: LogArgs,
+
+    /// Print a systemd unit that starts gafferd as this command line does, and end: the service, or the sockets that it may be given
+    #[arg(long, value_name = "KIND", value_enum, num_args = 0..=1, require_equals = true, default_missing_value = "service", help_heading = "Service")]
+    pub(crate) systemd_unit: Option<Unit>,
 
     /// Serve TLS where --bind says: the certificate chain to show, PEM
     #[arg(long, value_name = "FILE")]

@@ -3,27 +3,26 @@
 use std::{
     fmt::Write as _,
     io::{self, Write as _},
-    process::ExitCode,
 };
 
 use anyhow::Context;
 use gaffer_core::JobConfig;
 
 use crate::{
-    args::Args,
     settings::Settings,
     state::{KeepJobs, State},
 };
 
-/// Says what is wrong with the configuration, or what it comes to. Nothing is started, bound or made.
-pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    let settings = Settings::read(args)?;
+/// Says what a configuration that is good comes to. Nothing is started, bound or made.
+///
+/// # Errors
+/// When nobody reads stdout.
+pub(crate) fn tell(settings: &Settings) -> anyhow::Result<()> {
     for warning in &settings.warnings {
         // With nobody reading stderr, the exit code has to say it all.
         let _: io::Result<()> = writeln!(io::stderr(), "{warning}");
     }
-    write!(io::stdout(), "{}", report(&settings)).context("cannot write to stdout")?;
-    Ok(ExitCode::SUCCESS)
+    write!(io::stdout(), "{}", report(settings)).context("cannot write to stdout")
 }
 
 fn report(settings: &Settings) -> String {

@@ -3,12 +3,15 @@
 use std::path::PathBuf;
 
 use anyhow::anyhow;
-use gaffer_core::ini::{self, EndpointLimits, NodeConfig};
+use gaffer_core::{
+    ini::{self, EndpointLimits, NodeConfig},
+    os::ActivatedDescriptor,
+};
 use gaffer_http::serve::{
     BindError, DEFAULT_BACKLOG, DEFAULT_MODE, Endpoint, Limits, Listener, Listening, LocalAddress, TlsFiles,
 };
 
-use crate::{args::Args, settings::Mistakes};
+use crate::{activation, args::Args, settings::Mistakes};
 
 /// An endpoint, and who asked for it.
 #[derive(Debug)]
@@ -95,16 +98,41 @@ pub(crate) fn spare_descriptors(configured: &mut [Configured], limit: u64) -> Op
     ))
 }
 
-/// Listens at all of them, or at none.
+/// Listens at all of them, or at none: on the sockets that were handed over, and by itself where none was.
 ///
 /// # Errors
-/// The first that cannot be listened at, with the place that asked for it.
-pub(crate) async fn bind(configured: &[Configured]) -> anyhow::Result<Vec<Listener>> {
+/// The first that cannot be listened at, with the place that asked for it; sockets that do not go with them.
+pub(crate) async fn bind(
+    configured: &[Configured],
+    activated: Vec<ActivatedDescriptor>,
+) -> anyhow::Result<Vec<Listener>> {
     let mut listeners = Vec::with_capacity(configured.len());
-    for one in configured {
-        listeners.push(Listener::bind(&one.endpoint).await.map_err(|error| refusal(one, error))?);
+    for (one, socket) in configured.iter().zip(activation::assign(configured, activated)?) {
+        let listener = match socket {
+            Some(socket) => Listener::inherited(&one.endpoint, socket).await,
+            None => Listener::bind(&one.endpoint).await,
+        };
+        listeners.push(listener.map_err(|error| refusal(one, error))?);
     }
     Ok(listeners)
+}
+
+/// What it takes to get from some endpoints to others: those that come, and the names of those that go. One that stays is the same in
+/// everything that concerns it; one of which something is to be different goes and comes.
+#[cfg_attr(not(test), expect(dead_code, reason = "SIGHUP reads certificates again, and not yet the configuration"))]
+pub(crate) fn difference(old: &[Configured], new: &[Configured]) -> Difference {
+    let is_in = |one: &Configured, others: &[Configured]| others.iter().any(|other| other.endpoint == one.endpoint);
+    Difference {
+        come: new.iter().filter(|one| !is_in(one, old)).map(|one| one.endpoint.clone()).collect(),
+        go: old.iter().filter(|one| !is_in(one, new)).map(|one| one.endpoint.name.clone()).collect(),
+    }
+}
+
+/// See [`difference`]. It is what [`Endpoints::replace`](gaffer_http::serve::Endpoints::replace) takes.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Difference {
+    pub(crate) come: Vec<Endpoint>,
+    pub(crate) go: Vec<String>,
 }
 
 /// What to know of endpoints that other machines reach.
@@ -185,6 +213,25 @@ mod tests {
         assert_eq!(settings(&with_bind, TWO).unwrap().endpoints[0].endpoint.tls, expected);
         let error = settings(&options, TWO).unwrap_err();
         assert!(error.starts_with("--certfile: is for the endpoint of --bind"), "{error}");
+    }
+
+    #[test]
+    fn what_differs_between_endpoints_goes_and_comes_and_the_rest_stays() {
+        let configured = |ini: &str| settings(&[], ini).unwrap().endpoints;
+        let old = configured("[endpoint:a]\nbind = :1\n[endpoint:b]\nbind = :2\n[endpoint:c]\nbind = :3\n");
+        // Elsewhere in the file, with other limits, gone, and new.
+        let new =
+            configured("[endpoint:d]\nbind = :3\n[endpoint:b]\nbind = :2\nidle_timeout = 9\n[endpoint:a]\nbind = :1\n");
+        let names = |endpoints: &[Endpoint]| endpoints.iter().map(|one| one.name.clone()).collect::<Vec<_>>();
+        let Difference { come, go } = difference(&old, &new);
+        assert_eq!((names(&come), go), (vec!["d".to_owned(), "b".to_owned()], vec!["b".to_owned(), "c".to_owned()]));
+        assert_eq!(
+            difference(
+                &old,
+                &configured("[endpoint:c]\nbind = :3\n[endpoint:b]\nbind = :2\n[endpoint:a]\nbind = :1\n")
+            ),
+            Difference::default()
+        );
     }
 
     #[test]

@@ -2,10 +2,11 @@
 //!
 //! | exit code | when |
 //! |---|---|
-//! | 0 | it was asked to stop, and everything ended |
+//! | 0 | it was asked to stop, and everything ended; with `--daemon`, it listens |
 //! | 1 | it could not start (configuration, address in use), or do with its keys what was asked, or could not end some process at its stop, or failed by itself |
 //! | 2 | the command line does not read |
 
+mod activation;
 mod admin;
 mod args;
 mod check;
@@ -18,8 +19,12 @@ mod plugins;
 mod reconfigure;
 mod restore;
 mod run;
+mod service;
 mod settings;
+mod start;
 mod state;
+mod summary;
+mod unit;
 
 use std::{
     io::{self, Write},
@@ -27,8 +32,6 @@ use std::{
 };
 
 use clap::CommandFactory;
-use gaffer_daemon::log;
-use tracing::level_filters::LevelFilter;
 
 /// The command line, for completions and manual pages.
 pub fn command() -> clap::Command {
@@ -40,33 +43,25 @@ pub fn main() -> ExitCode {
     // First, as threads inherit it. The kernel has no reason to refuse, and without it nothing but a name is missing.
     let _: io::Result<()> = gaffer_core::proctitle::set_process_title("gafferd");
     let args = args::Args::read();
-    if args.check_config {
-        return ended(check::run(&args));
-    }
-    let errand = admin::Errand::of(&args);
-    // Who does something by hand sees what came of it; a node that runs tells of it in its log.
-    let log = log::install(if errand.is_some() { LevelFilter::WARN } else { LevelFilter::INFO });
-    let outcome = match errand {
+    let outcome = match admin::Errand::of(&args) {
         Some(errand) => admin::run(&args, errand),
-        None => run::run(args),
+        None => start::run(args),
     };
-    drop(log); // What the log still holds comes before the last word.
-    ended(outcome)
-}
-
-/// Says why it did not go well, if so.
-fn ended(outcome: anyhow::Result<ExitCode>) -> ExitCode {
     match outcome {
         Ok(code) => code,
         Err(error) => {
-            let text = match error.downcast::<settings::Mistakes>() {
-                // One a line, each beginning with file and line, as editors read it.
-                Ok(mistakes) => mistakes.to_string(),
-                Err(error) => format!("gafferd: {error:#}"),
-            };
             // With nobody reading stderr, the exit code has to say it all.
-            let _: io::Result<()> = writeln!(io::stderr(), "{text}");
+            let _: io::Result<()> = writeln!(io::stderr(), "{}", last_word(&error));
             ExitCode::FAILURE
         }
+    }
+}
+
+/// What is said of a failure that ends the program.
+fn last_word(error: &anyhow::Error) -> String {
+    match error.downcast_ref::<settings::Mistakes>() {
+        // One a line, each beginning with file and line, as editors read it.
+        Some(mistakes) => mistakes.to_string(),
+        None => format!("gafferd: {error:#}"),
     }
 }

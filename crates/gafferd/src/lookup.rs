@@ -92,6 +92,11 @@ pub(crate) fn of(args: &Args, config: &NodeConfig) -> Result<Option<Lookup>, Mis
 }
 
 impl Lookup {
+    /// Whom to tell.
+    pub(crate) fn servers(&self) -> Vec<String> {
+        self.servers.iter().map(ToString::to_string).collect()
+    }
+
     /// What tells the servers, of a node that listens here.
     ///
     /// # Errors

@@ -13,7 +13,7 @@ use gaffer_core::{
     ini::NodeConfig,
     supervisor::{Origin, Refusal},
 };
-use gaffer_daemon::reread_certificates;
+use gaffer_daemon::{reread_certificates, systemd::Notifier};
 use gaffer_http::{
     DEFAULT_DRAIN,
     api::{Reconfigure, ReconfigureError},
@@ -43,6 +43,7 @@ struct Shared {
     endpoints: Endpoints,
     /// How many files may be open.
     descriptors: Option<u64>,
+    notifier: Notifier,
     /// From when all jobs are loaded.
     manager: watch::Receiver<Option<Manager>>,
     /// What is in force. Who has it reads the next one.
@@ -67,14 +68,20 @@ type Outcome = Result<Reconfiguration, ReconfigureError>;
 
 impl Reconfigurer {
     /// For a node that was started with these.
-    pub(crate) fn new(args: Args, settings: &Settings, endpoints: Endpoints, descriptors: Option<u64>) -> Self {
+    pub(crate) fn new(
+        args: Args,
+        settings: &Settings,
+        endpoints: Endpoints,
+        descriptors: Option<u64>,
+        notifier: Notifier,
+    ) -> Self {
         let current = Current {
             config: settings.config.clone(),
             endpoints: settings.endpoints.iter().map(|one| one.endpoint.clone()).collect(),
         };
         let (sender, manager) = watch::channel(None);
         let current = Mutex::new(current);
-        Self { shared: Arc::new(Shared { args, endpoints, descriptors, manager, current }), manager: sender }
+        Self { shared: Arc::new(Shared { args, endpoints, descriptors, notifier, manager, current }), manager: sender }
     }
 
     /// The jobs are loaded: they can be changed from now on. Who wanted that before has waited.
@@ -89,6 +96,7 @@ impl Reconfigurer {
             let shared = Arc::clone(&shared);
             Box::pin(async move {
                 if shared.args.config().is_none() {
+                    let _told_until_it_is_over = shared.notifier.reloading();
                     shared.reread_certificates().await;
                     info!("SIGHUP: there is no configuration file to be read again");
                     return;
@@ -171,6 +179,7 @@ impl Shared {
     }
 
     async fn apply(&self) -> Outcome {
+        let _told_until_it_is_over = self.notifier.reloading();
         let mut current = self.current.lock().await;
         let manager = self.manager().await?;
         let outcome = match self.read(&current, &manager).await {

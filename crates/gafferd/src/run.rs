@@ -7,10 +7,12 @@ use gaffer_core::{
     JobConfig, JobName, Manager, ManagerError, ManagerOptions,
     applications::{Application, SignalHandler},
     backend::RealBackend,
+    ini::NodeConfig,
     manager::{self, Restored},
     os,
     supervisor::{Origin, Refusal, Standing},
 };
+use gaffer_daemon::{log::Reopening, systemd};
 use gaffer_http::{HttpHandler, api};
 use tokio::{runtime::Runtime, time::timeout};
 use tracing::{error, info, warn};
@@ -20,7 +22,9 @@ use crate::{
     console, endpoints,
     keeping::{self, Keeping},
     reconfigure::Reconfigurer,
+    service,
     settings::Settings,
+    start::Surroundings,
     state::Open,
 };
 
@@ -31,9 +35,12 @@ const STRAGGLERS: Duration = Duration::from_secs(1);
 /// those that take longer are launched meanwhile.
 const FIRST_LAUNCHES: Duration = Duration::from_secs(1);
 
+/// Time for what was logged at the start to reach who started the daemon, before that is told that all is well.
+const LAST_LINES: Duration = Duration::from_secs(2);
+
 /// Runs the node until it is stopped.
-pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
-    let mut settings = Settings::read(&args)?;
+pub(crate) fn run(args: Args, config: NodeConfig, surroundings: &mut Surroundings) -> anyhow::Result<ExitCode> {
+    let mut settings = Settings::new(&args, config)?;
     os::mark_inherited_descriptors_cloexec().context("cannot keep inherited descriptors from processes")?;
     let limit = match os::raise_nofile_limit() {
         Ok(limit) => Some(limit),
@@ -44,29 +51,34 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
     };
     let lowered = limit.and_then(|limit| endpoints::spare_descriptors(&mut settings.endpoints, limit.soft));
     settings.warnings.extend(lowered);
-    for warning in &settings.warnings {
+    for warning in surroundings.warnings.iter().chain(&settings.warnings) {
         warn!("{warning}");
     }
     // Before anything is bound or launched: another gafferd may be at work.
     let _until_the_end = gaffer_daemon::hold_pidfile(settings.pidfile.as_ref())?;
-    serve(settings, args, limit.map(|limit| limit.soft))
-}
-
-fn serve(settings: Settings, args: Args, descriptors: Option<u64>) -> anyhow::Result<ExitCode> {
     let runtime = Runtime::new().context("cannot start the runtime")?;
-    let outcome = runtime.block_on(node(settings, args, descriptors));
+    let outcome = runtime.block_on(node(settings, args, limit.map(|limit| limit.soft), surroundings));
     runtime.shutdown_timeout(STRAGGLERS);
     outcome
 }
 
-async fn node(settings: Settings, args: Args, descriptors: Option<u64>) -> anyhow::Result<ExitCode> {
-    let verbose = args.verbose;
+async fn node(
+    settings: Settings,
+    args: Args,
+    descriptors: Option<u64>,
+    surroundings: &mut Surroundings,
+) -> anyhow::Result<ExitCode> {
+    let (notifier, verbose) = (surroundings.notifier.clone(), args.verbose);
     // First of all: from here on a signal to stop is kept until it can be heeded.
     let signals = SignalHandler::install().context("cannot catch signals")?;
+    let reopening = Reopening::install(&surroundings.log).context("cannot catch signals")?;
     let Open { access, folder, jobs: kept } = settings.state.open().await?;
     let has_keys = access.is_some();
-    let http = HttpHandler::new(endpoints::bind(&settings.endpoints).await?);
-    let reconfigurer = Reconfigurer::new(args, &settings, http.endpoints(), descriptors);
+    let mut summary = settings.summary(surroundings.log.file().map(|file| file.path().to_owned()));
+    summary.state = folder.as_ref().map(|folder| folder.path().to_owned());
+    let activated = std::mem::take(&mut surroundings.activated);
+    let http = HttpHandler::new(endpoints::bind(&settings.endpoints, activated).await?);
+    let reconfigurer = Reconfigurer::new(args, &settings, http.endpoints(), descriptors, notifier.clone());
     let reconfigures = api::Reconfigurer::new(Arc::new(reconfigurer.clone()));
     let http = http.with_options(api::Options { access, reconfigurer: reconfigures, ..settings.api });
     let addresses = http.addresses().to_vec();
@@ -75,6 +87,7 @@ async fn node(settings: Settings, args: Args, descriptors: Option<u64>) -> anyho
     }
     let registrar = settings.lookup.map(|lookup| lookup.registrar(&addresses)).transpose()?;
     let signals = reconfigurer.at_hangup(signals);
+    let signals = service::at_stop(signals, notifier.clone());
     let (records, told) = kept.is_some().then(manager::records).unzip();
     let options = ManagerOptions { records, ..settings.manager };
     let manager = Manager::start(options, RealBackend::start).context("cannot start the process launcher")?;
@@ -93,6 +106,8 @@ async fn node(settings: Settings, args: Args, descriptors: Option<u64>) -> anyho
         }
         _ => (settings.jobs.into_iter().map(configured).collect(), Keeping::default()),
     };
+    summary.jobs = jobs.len();
+    summary.processes = jobs.iter().map(processes).fold(0, usize::saturating_add);
     // Clients that connect meanwhile wait: whoever is answered finds all jobs.
     let mut loading = pin!(load(&manager, jobs));
     let loaded = timeout(FIRST_LAUNCHES, &mut loading).await.is_ok();
@@ -101,14 +116,28 @@ async fn node(settings: Settings, args: Args, descriptors: Option<u64>) -> anyho
     applications.extend(registrar.map(|registrar| Box::new(registrar) as Box<dyn Application>));
     applications.push(Box::new(http));
     start(&manager, applications).await?;
+    summary.endpoints = addresses.iter().map(ToString::to_string).collect();
+    surroundings.announce(&summary);
     for address in addresses {
         info!(endpoint = address.endpoint, "listening on {address}");
     }
-    if !loaded {
-        loading.await;
+    if let Some(ready) = surroundings.ready.take() {
+        surroundings.log.flush(LAST_LINES);
+        ready.ready().context("cannot go into the background")?;
     }
-    reconfigurer.manage(manager.clone());
-    let wrong = manager.stopped().await;
+    notifier.ready(&service::status(summary.jobs, summary.processes));
+    let working = async {
+        if !loaded {
+            loading.await;
+        }
+        reconfigurer.manage(manager.clone());
+        manager.stopped().await
+    };
+    let wrong = tokio::select! {
+        wrong = working => wrong,
+        never = reopening.run() => match never {},
+        never = service::attend(&notifier, &manager, systemd::watchdog()) => match never {},
+    };
     keeping.end().await;
     for text in &wrong {
         error!("{text}");
@@ -123,6 +152,11 @@ async fn start(manager: &Manager, applications: Vec<Box<dyn Application>>) -> an
         return Err(anyhow!(error).context(format!("cannot start {name}")));
     }
     Ok(())
+}
+
+/// How many processes a job is to have.
+fn processes(job: &Restored) -> usize {
+    if job.standing.started { usize::try_from(job.standing.number).unwrap_or(usize::MAX) } else { 0 }
 }
 
 fn configured(config: JobConfig) -> Restored {

@@ -6,6 +6,7 @@ use gaffer_core::{
     JobConfig, ManagerOptions,
     ini::{self, IniErrors, NodeConfig},
 };
+use gaffer_daemon::systemd;
 use gaffer_http::api::{self, Hosts, Origins};
 
 use crate::{
@@ -14,6 +15,7 @@ use crate::{
     lookup::{self, Lookup},
     plugins,
     state::{self, State},
+    summary::Summary,
 };
 
 /// What the node is started with.
@@ -47,8 +49,7 @@ impl From<IniErrors> for Mistakes {
 impl Settings {
     /// Reads the configuration that the command line names.
     pub(crate) fn read(args: &Args) -> Result<Self, Mistakes> {
-        let config = args.config().map(|path| NodeConfig::read(&path)).transpose()?;
-        Self::new(args, config.unwrap_or_default())
+        Self::new(args, read(args)?)
     }
 
     pub(crate) fn new(args: &Args, config: NodeConfig) -> Result<Self, Mistakes> {
@@ -61,10 +62,36 @@ impl Settings {
         warnings.extend(plugins.warning);
         let mut jobs = config.jobs.clone();
         jobs.sort_by_key(JobConfig::priority); // Stable: equals stay in the order of the file.
-        let manager = ManagerOptions { stats_interval: config.settings.stats_interval, ..ManagerOptions::default() };
+        let mut environment = ManagerOptions::default().environment;
+        environment.retain(|name, _| !systemd::VARIABLES.iter().any(|variable| name == variable));
+        let manager =
+            ManagerOptions { environment, stats_interval: config.settings.stats_interval, ..ManagerOptions::default() };
         let pidfile = args.pidfile.clone().or_else(|| config.settings.pidfile.clone());
         Ok(Self { endpoints, api, state, jobs, manager, pidfile, lookup, warnings, config })
     }
+}
+
+impl Settings {
+    /// What is told of it at the start; where it listens is known only later.
+    pub(crate) fn summary(&self, log: Option<PathBuf>) -> Summary {
+        let wanted = |job: &JobConfig| usize::try_from(job.numprocesses()).unwrap_or(usize::MAX);
+        Summary {
+            config: self.config.files.clone(),
+            state: self.state.requires_key.then(|| self.state.folder.clone()),
+            log,
+            endpoints: Vec::new(),
+            requires_key: self.state.requires_key,
+            jobs: self.jobs.len(),
+            processes: self.jobs.iter().filter(|job| job.spec().start).map(wanted).fold(0, usize::saturating_add),
+            plugins: self.api.plugins.clone().filter(|plugins| plugins.is_dir()),
+            lookup: self.lookup.as_ref().map(Lookup::servers).unwrap_or_default(),
+        }
+    }
+}
+
+/// Reads the configuration that the command line names, if it names one.
+pub(crate) fn read(args: &Args) -> Result<NodeConfig, Mistakes> {
+    Ok(args.config().map(|path| NodeConfig::read(&path)).transpose()?.unwrap_or_default())
 }
 
 /// The keys that are different in another configuration, and count from the next start on.

@@ -14,10 +14,14 @@ use crate::{manager::Manager, names::Signal};
 /// What is done at SIGHUP.
 type Reload = Box<dyn FnMut(Manager) -> BoxFuture<'static, ()> + Send>;
 
+/// What is done when a stop begins.
+type Stopping = Box<dyn FnOnce(Manager) -> BoxFuture<'static, ()> + Send>;
+
 /// Stops the manager at SIGQUIT, SIGINT or SIGTERM; at once, if a second one comes. SIGHUP calls a hook.
 pub struct SignalHandler {
     /// Until the start.
     waiting: Option<(Listeners, Reload)>,
+    stopping: Option<Stopping>,
     /// From the start to the stop.
     task: Option<JoinHandle<()>>,
 }
@@ -35,13 +39,20 @@ impl SignalHandler {
                 info!("SIGHUP: there is nothing to be read again");
             })
         };
-        Ok(Self { waiting: Some((Listeners::install()?, Box::new(unavailable))), task: None })
+        Ok(Self { waiting: Some((Listeners::install()?, Box::new(unavailable))), stopping: None, task: None })
     }
 
     /// Replaces what is done at SIGHUP. By default it is only logged.
     #[must_use]
     pub fn on_reload(mut self, reload: impl FnMut(Manager) -> BoxFuture<'static, ()> + Send + 'static) -> Self {
         self.waiting = self.waiting.map(|(listeners, _)| (listeners, Box::new(reload) as Reload));
+        self
+    }
+
+    /// Has this done, too, when the first signal to stop has come: beside the stop, which does not wait for it.
+    #[must_use]
+    pub fn on_stop(mut self, hook: impl FnOnce(Manager) -> BoxFuture<'static, ()> + Send + 'static) -> Self {
+        self.stopping = Some(Box::new(hook));
         self
     }
 }
@@ -59,7 +70,7 @@ impl Application for SignalHandler {
 
     fn start(&mut self, manager: Manager) -> BoxFuture<'_, Result<(), ApplicationError>> {
         if let Some((listeners, reload)) = self.waiting.take() {
-            self.task = Some(tokio::spawn(act(manager, listeners, reload)));
+            self.task = Some(tokio::spawn(act(manager, listeners, reload, self.stopping.take())));
         }
         Box::pin(std::future::ready(Ok(())))
     }
@@ -116,7 +127,7 @@ impl Signals for Listeners {
     }
 }
 
-async fn act(manager: Manager, mut signals: impl Signals, mut reload: Reload) {
+async fn act(manager: Manager, mut signals: impl Signals, mut reload: Reload, mut hook: Option<Stopping>) {
     // What a signal began goes on while the next one is waited for, and ends with this task.
     let mut under_way = JoinSet::new();
     let mut stopping = false;
@@ -130,6 +141,9 @@ async fn act(manager: Manager, mut signals: impl Signals, mut reload: Reload) {
             Caught::Quit(signal) => {
                 info!(%signal, "stopping; once more to stop at once");
                 stopping = true;
+                if let Some(hook) = hook.take() {
+                    under_way.spawn(hook(manager.clone()));
+                }
                 under_way.spawn(async move { manager.stop().await });
             }
             Caught::Hangup => {
@@ -183,7 +197,7 @@ mod tests {
     async fn the_first_signal_stops_gracefully() {
         let manager = stubborn().await;
         let (sender, signals) = mpsc::channel(4);
-        tokio::spawn(act(manager.clone(), signals, unexpected()));
+        tokio::spawn(act(manager.clone(), signals, unexpected(), None));
         let begun = tokio::time::Instant::now();
         sender.send(Caught::Quit(Signal::TERM)).await.unwrap();
         assert_eq!(manager.stopped().await, Vec::<String>::new());
@@ -194,13 +208,30 @@ mod tests {
     async fn the_second_signal_stops_at_once() {
         let manager = stubborn().await;
         let (sender, signals) = mpsc::channel(4);
-        tokio::spawn(act(manager.clone(), signals, unexpected()));
+        tokio::spawn(act(manager.clone(), signals, unexpected(), None));
         let begun = tokio::time::Instant::now();
         for _ in 0..2 {
             sender.send(Caught::Quit(Signal::TERM)).await.unwrap();
         }
         assert_eq!(manager.stopped().await, Vec::<String>::new());
         assert!(begun.elapsed().as_secs() < 10, "{:?}", begun.elapsed());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_hook_of_the_stop_is_called_once_and_holds_it_up_no_longer_than_a_second_signal() {
+        let manager = stubborn().await;
+        let (sender, signals) = mpsc::channel(4);
+        let (called, mut calls) = mpsc::channel(4);
+        let hook: Stopping = Box::new(move |_| {
+            called.try_send(()).unwrap();
+            Box::pin(std::future::pending())
+        });
+        tokio::spawn(act(manager.clone(), signals, unexpected(), Some(hook)));
+        sender.send(Caught::Quit(Signal::TERM)).await.unwrap();
+        calls.recv().await.unwrap();
+        sender.send(Caught::Quit(Signal::TERM)).await.unwrap();
+        manager.stopped().await;
+        assert!(calls.try_recv().is_err());
     }
 
     #[tokio::test(start_paused = true)]
@@ -212,7 +243,7 @@ mod tests {
             called.try_send(()).unwrap();
             Box::pin(std::future::pending())
         });
-        tokio::spawn(act(manager.clone(), signals, reload));
+        tokio::spawn(act(manager.clone(), signals, reload, None));
         sender.send(Caught::Hangup).await.unwrap();
         calls.recv().await.unwrap();
         for _ in 0..2 {

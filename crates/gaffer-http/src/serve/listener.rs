@@ -3,14 +3,17 @@
 use std::{
     fmt, io,
     net::{IpAddr, SocketAddr},
-    os::{fd::OwnedFd, unix::net::UnixListener as StdUnixListener},
+    os::{
+        fd::{AsFd, OwnedFd},
+        unix::net::UnixListener as StdUnixListener,
+    },
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
 };
 
 use gaffer_core::ini::SocketOwner;
-use socket2::{Domain, SockRef, Socket, TcpKeepalive, Type};
+use socket2::{SockRef, Socket, TcpKeepalive, Type};
 use tokio::{
     net::{TcpListener, TcpSocket, UnixListener, UnixStream, lookup_host},
     task::spawn_blocking,
@@ -164,6 +167,13 @@ pub enum LocalAddress {
 }
 
 impl LocalAddress {
+    /// That of a TCP socket, or of a unix socket with a path.
+    pub fn of(socket: impl AsFd) -> Option<Self> {
+        let address = SockRef::from(&socket).local_addr().ok()?;
+        let path = || address.as_pathname().map(|path| Self::Unix(path.to_owned()));
+        address.as_socket().map(Self::Tcp).or_else(path)
+    }
+
     /// Whether it is a port that only programs of this machine reach.
     pub fn is_loopback(&self) -> bool {
         match self {
@@ -279,19 +289,19 @@ impl Listener {
         if !socket.is_listener().map_err(failed)? {
             return Err(refused("it does not listen (a socket unit must have Accept=no)"));
         }
-        let local = socket.local_addr().map_err(failed)?;
+        let address =
+            LocalAddress::of(&socket).ok_or_else(|| refused("it is neither a TCP nor a unix socket with a name"))?;
         socket.set_nonblocking(true).map_err(failed)?;
-        let domain = socket.domain().map_err(failed)?;
-        let (address, socket) = if domain == Domain::UNIX {
-            let address = local.as_pathname().map_or_else(|| PathBuf::from("(no path)"), Path::to_path_buf);
-            let listener = UnixListener::from_std(StdUnixListener::from(socket)).map_err(failed)?;
-            (LocalAddress::Unix(address), ListeningSocket::Unix { file: None, listener })
-        } else if let Some(local) = local.as_socket() {
-            prepare(&SockRef::from(&socket)).map_err(failed)?;
-            let listener = TcpListener::from_std(socket.into()).map_err(failed)?;
-            (LocalAddress::Tcp(local), ListeningSocket::Tcp { listener, inherited: true })
-        } else {
-            return Err(refused("it is neither a TCP nor a unix socket"));
+        let socket = match address {
+            LocalAddress::Unix(_) => {
+                let listener = UnixListener::from_std(StdUnixListener::from(socket)).map_err(failed)?;
+                ListeningSocket::Unix { file: None, listener }
+            }
+            LocalAddress::Tcp(_) => {
+                prepare(&SockRef::from(&socket)).map_err(failed)?;
+                let listener = TcpListener::from_std(socket.into()).map_err(failed)?;
+                ListeningSocket::Tcp { listener, inherited: true }
+            }
         };
         Ok(Self::on(endpoint, address, tls, Arc::new(socket)))
     }

@@ -92,10 +92,11 @@ fn a_second_signal_does_not_wait_for_the_grace() {
 }
 
 #[test]
-fn a_hangup_is_logged_and_changes_nothing() {
-    let mut daemon = Daemon::start(gafferd(&folder(JOB), &["gaffer.ini"]));
+fn a_hangup_has_the_configuration_read_again_and_what_did_not_change_goes_on() {
+    let folder = folder(JOB);
+    let mut daemon = Daemon::start(gafferd(&folder, &["gaffer.ini"]));
     daemon.signal(Signal::SIGHUP);
-    daemon.logged("SIGHUP");
+    daemon.logged("the configuration was read again: nothing is different");
     daemon.until("/processes", |names| names == r#"["web"]"#);
     daemon.signal(Signal::SIGTERM);
     assert_eq!(daemon.ended().code(), Some(0));
