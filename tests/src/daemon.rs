@@ -316,15 +316,26 @@ impl Daemon {
     /// Starts gafferd anew, after its end, in the same folder and with the same arguments, and waits until it listens.
     #[track_caller]
     pub fn start_again(&mut self) {
+        self.launch_again();
+        match self.stderr.find(announced) {
+            Some(address) => self.address = address,
+            None => panic!("gafferd did not say where it listens"),
+        }
+    }
+
+    /// The same, and waits for a line on stderr that holds the text, where it does not listen.
+    #[track_caller]
+    pub fn start_again_without_http(&mut self, announced: &str) {
+        self.launch_again();
+        self.until_logged(announced);
+    }
+
+    fn launch_again(&mut self) {
         assert!(self.is_over(), "it still runs");
         let mut child = self.setup.spawn();
         self.stdout = Output::of(child.stdout.take().unwrap());
         self.stderr = Output::of(child.stderr.take().unwrap());
         (self.child, self.ended) = (child, false);
-        match self.stderr.find(announced) {
-            Some(address) => self.address = address,
-            None => panic!("gafferd did not say where it listens"),
-        }
     }
 
     /// Checks that no process of it is left.

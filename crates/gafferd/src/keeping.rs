@@ -7,6 +7,7 @@ use gaffer_core::{
     JobConfig, JobName, Manager,
     manager::{Records, Restored},
 };
+use gaffer_daemon::systemd::Notifier;
 use gaffer_state::{Change, ProcessLog, StateFolder, keep_jobs};
 use tokio::{
     task::{JoinHandle, spawn_blocking},
@@ -31,7 +32,7 @@ pub(crate) struct Keeping {
 }
 
 /// Says what jobs the node begins with, once nothing is left of an earlier run that does not belong to them. From then on all that the
-/// manager tells is kept.
+/// manager tells is kept. `None` if the node was asked to stop meanwhile: what is left is left to the next run.
 ///
 /// # Errors
 /// When the file cannot be written, or processes cannot be looked at.
@@ -41,7 +42,8 @@ pub(crate) async fn begin(
     records: Records,
     manager: &Manager,
     configured: Vec<JobConfig>,
-) -> anyhow::Result<(Vec<Restored>, Keeping)> {
+    notifier: &Notifier,
+) -> anyhow::Result<Option<(Vec<Restored>, Keeping)>> {
     let OpenJobs { file, mut stored, past } = open;
     let Beginning { jobs, strays, taken_back, changes, warnings } =
         beginning(configured, stored.clone(), past.processes);
@@ -54,9 +56,8 @@ pub(crate) async fn begin(
         stored.retain(|job| !forgotten.contains(&job.name));
     }
     tokio::select! {
-        ended = leftovers::end(past.killed, strays, &jobs) => ended?,
-        // Asked to stop meanwhile: what is left is left to the next run.
-        _ = manager.stopped() => return Ok((Vec::new(), Keeping::default())),
+        ended = leftovers::end(past.killed, strays, &jobs, notifier) => ended?,
+        _ = manager.stopped() => return Ok(None),
     }
     let Records { jobs: told, processes: launched } = records;
     let log = ProcessLog::begin(folder, manager.node(), &taken_back).and_then(|log| log.keep(launched));
@@ -64,7 +65,7 @@ pub(crate) async fn begin(
         warn!(%error, "which processes run cannot be written down: if gafferd is killed, the next one will not know them");
     }
     let keeping = Keeping { jobs: Some(tokio::spawn(keep_jobs(file, stored, told))), processes: log.ok() };
-    Ok((jobs, keeping))
+    Ok(Some((jobs, keeping)))
 }
 
 fn forgets(change: &Change) -> Option<&JobName> {

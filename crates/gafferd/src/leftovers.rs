@@ -4,6 +4,7 @@ use std::{collections::HashSet, time::Duration};
 
 use anyhow::Context;
 use gaffer_core::{backend::end_leftovers, manager::Restored};
+use gaffer_daemon::systemd::Notifier;
 use gaffer_state::PastProcess;
 use tokio::task::spawn_blocking;
 use tracing::{error, info, warn};
@@ -11,12 +12,20 @@ use tracing::{error, info, warn};
 /// How long those may take to end of which nothing is known but the mark.
 const USUAL_GRACE: Duration = Duration::from_secs(10);
 
+/// What it takes beyond that time: those who do not heed it are killed.
+const MARGIN: Duration = Duration::from_secs(15);
+
 /// Ends all that the killed nodes have left, with all that descends from it, but for what the jobs take back. New processes are launched after
 /// that only: nothing runs twice.
 ///
 /// # Errors
 /// When processes cannot be looked at.
-pub(crate) async fn end(killed: Vec<String>, strays: Vec<PastProcess>, jobs: &[Restored]) -> anyhow::Result<()> {
+pub(crate) async fn end(
+    killed: Vec<String>,
+    strays: Vec<PastProcess>,
+    jobs: &[Restored],
+    notifier: &Notifier,
+) -> anyhow::Result<()> {
     let survivors = jobs.iter().flat_map(|job| &job.survivors);
     let spared: HashSet<String> = survivors.map(|survivor| survivor.mark.clone()).collect();
     if !spared.is_empty() {
@@ -33,6 +42,8 @@ pub(crate) async fn end(killed: Vec<String>, strays: Vec<PastProcess>, jobs: &[R
         warn!(job = %process.job, os_pid, "a process that the last gafferd left is ended, with all that belongs to it");
     }
     let grace = strays.iter().map(|process| process.grace).max().unwrap_or(USUAL_GRACE);
+    // The service manager waits for the start.
+    notifier.extend(grace.saturating_add(MARGIN));
     let roots = strays.iter().map(|process| process.survivor.root).collect();
     let ended = spawn_blocking(move || {
         let mut left = Vec::new();

@@ -188,7 +188,11 @@ impl Shared {
         };
         match &outcome {
             Ok(done) => tell(done),
-            Err(error) => error!("the configuration was not read again, and all goes on as it was: {error}"),
+            Err(error) => {
+                // A line of the log is one line.
+                let mistakes = error.to_string().replace('\n', "; ");
+                error!("the configuration was not read again, and all goes on as it was: {mistakes}");
+            }
         }
         outcome
     }

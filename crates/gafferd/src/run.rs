@@ -96,8 +96,9 @@ async fn node(
     start(&manager, applications).await?;
     let (jobs, keeping) = match (kept, &folder, told) {
         (Some(kept), Some(folder), Some(told)) => {
-            match keeping::begin(kept, folder, told, &manager, settings.jobs).await {
-                Ok(begun) => begun,
+            match keeping::begin(kept, folder, told, &manager, settings.jobs, &notifier).await {
+                Ok(Some(begun)) => begun,
+                Ok(None) => return Ok(ended(&manager.stopped().await)),
                 Err(error) => {
                     manager.stop_now().await;
                     return Err(error);
@@ -139,11 +140,16 @@ async fn node(
         never = service::attend(&notifier, &manager, systemd::watchdog()) => match never {},
     };
     keeping.end().await;
-    for text in &wrong {
+    Ok(ended(&wrong))
+}
+
+/// Tells how the node ended.
+fn ended(wrong: &[String]) -> ExitCode {
+    for text in wrong {
         error!("{text}");
     }
     info!("stopped");
-    Ok(if wrong.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    if wrong.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 async fn start(manager: &Manager, applications: Vec<Box<dyn Application>>) -> anyhow::Result<()> {

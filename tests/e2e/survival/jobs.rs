@@ -1,6 +1,7 @@
 //! Jobs that clients have loaded come back.
 
-use gaffer_tests::{Setup, wait_until};
+use gaffer_tests::{Setup, processes, wait_until};
+use nix::sys::signal::Signal;
 use serde_json::json;
 
 use super::{standing, until_nothing_runs_twice};
@@ -67,6 +68,18 @@ fn what_a_killed_gafferd_left_is_ended_with_all_that_descends_from_it() {
     daemon.kill();
     daemon.start_again();
     daemon.stop();
+}
+
+#[test]
+fn a_stop_is_heeded_while_what_was_left_takes_its_time_to_end() {
+    let mut daemon = Setup::new().ini("[process:web]\ncmd = misbehave deaf forever\n").start();
+    let (_, os_pid) = daemon.only_process("web");
+    daemon.kill();
+    daemon.start_again_without_http("a process that the last gafferd left is ended");
+    daemon.signal(Signal::SIGTERM);
+    assert_eq!(daemon.wait().code, Some(0));
+    assert_eq!(daemon.descendants(), [os_pid], "that is left to the one after it");
+    processes::signal(os_pid, Signal::SIGKILL);
 }
 
 #[test]
