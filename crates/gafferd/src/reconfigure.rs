@@ -3,7 +3,7 @@
 //! It is read whole, and refused whole: what the node cannot do (an address that is taken, say) is found out before anything of it is
 //! done. Then the difference is applied. Of two readings the second begins when the first is over.
 
-use std::{fmt::Write as _, sync::Arc};
+use std::{fmt::Write as _, sync::Arc, time::Duration};
 
 use futures_util::future::BoxFuture;
 use gaffer_core::{
@@ -22,6 +22,7 @@ use gaffer_http::{
 use tokio::{
     sync::{Mutex, watch},
     task::spawn_blocking,
+    time::timeout,
 };
 use tracing::{error, info, warn};
 
@@ -30,6 +31,9 @@ use crate::{
     endpoints::{Configured, spare_descriptors},
     settings::{Settings, at_restart},
 };
+
+/// Time for processes to be launched, of which a program may be on a file system that hangs. What is not done by then goes on.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Reads the configuration again, and has the node be as it says.
 #[derive(Clone)]
@@ -216,18 +220,14 @@ impl Shared {
             }
         }
         self.reread_certificates().await;
-        let gone = std::mem::take(&mut told.jobs.removed);
-        let gone_outcomes = manager.unload_all(gone.iter().cloned()).await;
-        let names: Vec<JobName> = jobs.iter().map(|job| job.name().clone()).collect();
-        let outcomes = manager.reconfigure_all(jobs.into_iter().map(Arc::new)).await;
-        for (name, outcome) in gone.iter().chain(&names).zip(gone_outcomes.into_iter().chain(outcomes)) {
-            match outcome {
-                // A client was faster.
-                Ok(()) | Err(ManagerError::Refused(Refusal::UnknownJob(_))) => {}
-                Err(error) => told.failed.push(Failed { name: name.to_string(), reason: error.to_string() }),
+        match timeout(PATIENCE, change_jobs(manager, &told.jobs.removed, jobs)).await {
+            Ok(failed) => told.failed = failed,
+            Err(_) => {
+                let reason =
+                    format!("not all are as they are to be after {} s; they are still at it", PATIENCE.as_secs());
+                told.failed.push(Failed { name: "jobs".to_owned(), reason });
             }
         }
-        told.jobs.removed = gone;
         told.applied = true;
         current.config = config;
         current.endpoints = endpoints.into_iter().map(|one| one.endpoint).collect();
@@ -241,6 +241,20 @@ impl Shared {
             info!(endpoints = certificates.len(), "certificates were read again, for new connections");
         }
     }
+}
+
+/// Has the jobs be as they are configured. Answers what could not be done.
+async fn change_jobs(manager: &Manager, gone: &[JobName], jobs: Vec<JobConfig>) -> Vec<Failed> {
+    let unloaded = manager.unload_all(gone.iter().cloned()).await;
+    let names: Vec<JobName> = jobs.iter().map(|job| job.name().clone()).collect();
+    let changed = manager.reconfigure_all(jobs.into_iter().map(Arc::new)).await;
+    let outcomes = gone.iter().chain(&names).zip(unloaded.into_iter().chain(changed));
+    let failed = outcomes.filter_map(|(name, outcome)| match outcome {
+        // A client was faster.
+        Ok(()) | Err(ManagerError::Refused(Refusal::UnknownJob(_))) => None,
+        Err(error) => Some(Failed { name: name.to_string(), reason: error.to_string() }),
+    });
+    failed.collect()
 }
 
 /// Tells the log what was done.

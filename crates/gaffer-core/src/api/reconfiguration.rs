@@ -127,7 +127,8 @@ impl JobChanges {
                 Some((before, _)) if before == config => changes.unchanged += 1,
                 Some((before, standing)) => {
                     let keys = before.differing_keys(config).into_iter().map(str::to_owned).collect();
-                    let restarts = standing.started && before.needs_new_processes(config);
+                    let is_stopped = before.spec().start && !config.spec().start;
+                    let restarts = standing.started && !is_stopped && before.needs_new_processes(config);
                     changes.changed.push(JobChange { name: name.clone(), keys, restarts });
                 }
             }
