@@ -269,7 +269,7 @@ fn a_closed_stdout_does_not_end_gafferd() {
 #[test]
 fn settings_that_are_known_but_do_nothing_yet_are_warned_about() {
     let daemon = Setup::new().ini(&format!("[ssl]\ncertfile = c\n{WEB}")).start();
-    daemon.until_logged("gaffer.ini:1: [ssl] ");
+    daemon.until_logged("gaffer.ini:1: [ssl] is known but not supported yet");
     daemon.until_running("web", 1);
 }
 

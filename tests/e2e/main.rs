@@ -8,6 +8,7 @@
 mod access;
 mod browser;
 mod channel;
+mod citizen;
 mod command_line;
 mod control;
 mod economy;

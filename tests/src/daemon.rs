@@ -41,10 +41,10 @@ pub struct Ended {
     pub signal: Option<i32>,
 }
 
-/// The address in a line such as `… listening on http://127.0.0.1:41234`.
+/// The address in a line such as `… listening on http://127.0.0.1:41234`, or in one of JSON.
 fn announced(line: &Line) -> Option<SocketAddr> {
     let (_, rest) = line.text.split_once("listening on http://")?;
-    rest.split([' ', '/']).next()?.trim().parse().ok()
+    rest.split([' ', '/', '"']).next()?.trim().parse().ok()
 }
 
 impl Daemon {
