@@ -2,7 +2,7 @@
 
 use std::{
     fmt,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
     time::Duration,
 };
 
@@ -44,7 +44,10 @@ struct Service {
 
 /// One endpoint.
 struct Served {
-    listener: Arc<Listener>,
+    /// Who accepts has it, and closes it with the server, whoever still has this.
+    listener: Weak<Listener>,
+    /// Until the start of the server.
+    waiting: Option<Arc<Listener>>,
     /// From the start of the server.
     running: Option<Running>,
 }
@@ -90,8 +93,7 @@ impl fmt::Debug for Endpoints {
 impl Endpoints {
     /// Those of these listeners, for a server that is still to be [started](super::Server::on).
     pub fn new(listeners: Vec<Listener>) -> Self {
-        let endpoints =
-            listeners.into_iter().map(|listener| Served { listener: Arc::new(listener), running: None }).collect();
+        let endpoints = listeners.into_iter().map(Served::new).collect();
         let state = Mutex::new(State { endpoints, service: None });
         Self { shared: Arc::new(Shared { turn: tokio::sync::Mutex::default(), state }) }
     }
@@ -109,12 +111,12 @@ impl Endpoints {
 
     /// Where each of them really listens.
     pub fn addresses(&self) -> Vec<Listening> {
-        self.shared.state().endpoints.iter().map(|served| served.listener.listening().clone()).collect()
+        self.shared.state().listeners().iter().map(|listener| listener.listening().clone()).collect()
     }
 
     /// The certificates of those that speak TLS now, to be read anew.
     pub fn certificates(&self) -> Certificates {
-        Certificates::of(self.shared.state().endpoints.iter().map(|served| &*served.listener))
+        Certificates::of(self.shared.state().listeners().iter().map(|listener| &**listener))
     }
 
     /// Listens at the endpoints that `come`, and no longer at those that `go`, by their names; or, when one of the former fails, changes
@@ -160,11 +162,8 @@ impl Shared {
     async fn replace(&self, come: &[Endpoint], go: &[String], drain: Duration) -> Result<Vec<Listening>, ReplaceError> {
         let goes = |listener: &Listener| go.contains(&listener.listening().endpoint);
         // Those whose sockets are still to be had.
-        let mut free: Vec<Arc<Listener>> = {
-            let state = self.state();
-            let listeners = state.endpoints.iter().map(|served| &served.listener);
-            listeners.filter(|listener| goes(listener)).cloned().collect()
-        };
+        let mut free = self.state().listeners();
+        free.retain(|listener| goes(listener));
         let mut fresh: Vec<Option<Fresh>> = Vec::with_capacity(come.len());
         for endpoint in come {
             fresh.push(open(endpoint, &mut free).await.map_err(|source| failed(endpoint, source))?);
@@ -191,11 +190,10 @@ impl Shared {
     async fn close(&self, listeners: Vec<Arc<Listener>>) -> Vec<Closed> {
         let mut closed = Vec::with_capacity(listeners.len());
         for listener in listeners {
-            let served = self.state().take(|served| Arc::ptr_eq(&served.listener, &listener)).pop();
+            let served = self.state().take(|one| Arc::ptr_eq(one, &listener)).pop();
             let former = listener.former();
             drop(listener);
-            let Some(Served { listener, running }) = served else { continue };
-            drop(listener);
+            let Some(Served { running, .. }) = served else { continue };
             let lifetime = match running {
                 Some(running) => Some(running.pause().await),
                 None => None,
@@ -211,7 +209,7 @@ impl Shared {
             match Listener::again(former).await {
                 Ok(listener) => {
                     let mut state = self.state();
-                    let mut served = Served { listener: Arc::new(listener), running: None };
+                    let mut served = Served::new(listener);
                     if let Some((service, lifetime)) = state.service.as_ref().zip(lifetime) {
                         served.start(service, lifetime);
                     }
@@ -231,7 +229,7 @@ impl Shared {
         closed: Vec<Closed>,
         drain: Duration,
     ) -> Vec<Listening> {
-        let gone = self.state().take(|served| goes(&served.listener));
+        let gone = self.state().take(|listener| goes(listener));
         let mut ending: Vec<Lifetime> = closed.into_iter().filter_map(|closed| closed.lifetime).collect();
         for running in gone.into_iter().filter_map(|served| served.running) {
             ending.push(running.pause().await);
@@ -243,7 +241,7 @@ impl Shared {
                 warn!(endpoint, error = &error as &dyn std::error::Error, "a socket has not all that it should have");
             }
             listening.push(listener.listening().clone());
-            let mut served = Served { listener: Arc::new(listener), running: None };
+            let mut served = Served::new(listener);
             let mut state = self.state();
             if let Some(service) = &state.service {
                 served.start(service, service.lifetime.part());
@@ -262,17 +260,30 @@ impl Shared {
 }
 
 impl State {
+    /// Those that listen.
+    fn listeners(&self) -> Vec<Arc<Listener>> {
+        self.endpoints.iter().filter_map(|served| served.listener.upgrade()).collect()
+    }
+
     /// Takes those out for which this holds.
-    fn take(&mut self, is: impl Fn(&Served) -> bool) -> Vec<Served> {
-        self.endpoints.extract_if(.., |served| is(served)).collect()
+    fn take(&mut self, is: impl Fn(&Arc<Listener>) -> bool) -> Vec<Served> {
+        self.endpoints
+            .extract_if(.., |served| served.listener.upgrade().is_some_and(|listener| is(&listener)))
+            .collect()
     }
 }
 
 impl Served {
+    fn new(listener: Listener) -> Self {
+        let listener = Arc::new(listener);
+        Self { listener: Arc::downgrade(&listener), waiting: Some(listener), running: None }
+    }
+
     /// Accepts from now on.
     fn start(&mut self, service: &Service, lifetime: Lifetime) {
+        let Some(listener) = self.waiting.take() else { return };
         let Service { router, protocols, .. } = service.clone();
-        let accepting = Accepting::new(Arc::clone(&self.listener), router, protocols, lifetime.clone());
+        let accepting = Accepting::new(listener, router, protocols, lifetime.clone());
         let enough = CancellationToken::new();
         let accepting = lifetime.spawn(accepting.run(enough.clone()));
         self.running = Some(Running { lifetime, enough, accepting });

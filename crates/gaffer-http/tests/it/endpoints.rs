@@ -247,6 +247,23 @@ async fn a_shutdown_ends_what_an_endpoint_that_goes_still_has_under_way() {
 }
 
 #[tokio::test]
+async fn whoever_could_replace_them_keeps_no_socket_open() {
+    let server = serve("a").await;
+    let (address, endpoints) = (server.address(), server.server.endpoints().clone());
+    server.stop().await;
+    assert!(TcpStream::connect(address).await.is_err());
+    assert_eq!(endpoints.addresses(), []);
+    let added = endpoints.replace(vec![endpoint("b", "127.0.0.1:0")], vec![], DEADLINE).await.unwrap();
+    assert_eq!(added.len(), 1);
+    let refused = async {
+        while TcpStream::connect(added[0].tcp().unwrap()).await.is_ok() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(DEADLINE, refused).await.expect("what comes after the end is closed at once");
+}
+
+#[tokio::test]
 async fn sockets_that_were_handed_over_are_served_and_keep_their_files() {
     use gaffer_http::serve::Listener;
     let folder = tempfile::tempdir().unwrap();
