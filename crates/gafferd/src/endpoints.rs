@@ -117,24 +117,6 @@ pub(crate) async fn bind(
     Ok(listeners)
 }
 
-/// What it takes to get from some endpoints to others: those that come, and the names of those that go. One that stays is the same in
-/// everything that concerns it; one of which something is to be different goes and comes.
-#[cfg_attr(not(test), expect(dead_code, reason = "SIGHUP reads certificates again, and not yet the configuration"))]
-pub(crate) fn difference(old: &[Configured], new: &[Configured]) -> Difference {
-    let is_in = |one: &Configured, others: &[Configured]| others.iter().any(|other| other.endpoint == one.endpoint);
-    Difference {
-        come: new.iter().filter(|one| !is_in(one, old)).map(|one| one.endpoint.clone()).collect(),
-        go: old.iter().filter(|one| !is_in(one, new)).map(|one| one.endpoint.name.clone()).collect(),
-    }
-}
-
-/// See [`difference`]. It is what [`Endpoints::replace`](gaffer_http::serve::Endpoints::replace) takes.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct Difference {
-    pub(crate) come: Vec<Endpoint>,
-    pub(crate) go: Vec<String>,
-}
-
 /// What to know of endpoints that other machines reach.
 pub(crate) fn exposed(configured: &[Configured], listening: &[Listening], has_keys: bool) -> Vec<String> {
     let exposed = |(one, at): (&Configured, &Listening)| {
@@ -213,25 +195,6 @@ mod tests {
         assert_eq!(settings(&with_bind, TWO).unwrap().endpoints[0].endpoint.tls, expected);
         let error = settings(&options, TWO).unwrap_err();
         assert!(error.starts_with("--certfile: is for the endpoint of --bind"), "{error}");
-    }
-
-    #[test]
-    fn what_differs_between_endpoints_goes_and_comes_and_the_rest_stays() {
-        let configured = |ini: &str| settings(&[], ini).unwrap().endpoints;
-        let old = configured("[endpoint:a]\nbind = :1\n[endpoint:b]\nbind = :2\n[endpoint:c]\nbind = :3\n");
-        // Elsewhere in the file, with other limits, gone, and new.
-        let new =
-            configured("[endpoint:d]\nbind = :3\n[endpoint:b]\nbind = :2\nidle_timeout = 9\n[endpoint:a]\nbind = :1\n");
-        let names = |endpoints: &[Endpoint]| endpoints.iter().map(|one| one.name.clone()).collect::<Vec<_>>();
-        let Difference { come, go } = difference(&old, &new);
-        assert_eq!((names(&come), go), (vec!["d".to_owned(), "b".to_owned()], vec!["b".to_owned(), "c".to_owned()]));
-        assert_eq!(
-            difference(
-                &old,
-                &configured("[endpoint:c]\nbind = :3\n[endpoint:b]\nbind = :2\n[endpoint:a]\nbind = :1\n")
-            ),
-            Difference::default()
-        );
     }
 
     #[test]
