@@ -90,6 +90,8 @@ async fn call_all(client: &Client) {
         drop(client.watch(&pattern.parse().unwrap(), &feed).await);
         drop(client.recent_events(&pattern.parse().unwrap(), 1).await);
     }
+    drop(client.plan_reconfiguration().await);
+    drop(client.reconfigure().await);
     drop(client.login("anna", "x").await);
     drop(client.logout().await);
     drop(client.keys().await);
