@@ -330,6 +330,14 @@ impl Daemon {
         self.until_logged(announced);
     }
 
+    /// Starts it anew, which must come to its end by itself: the exit code, and all of stderr.
+    #[track_caller]
+    pub fn run_again(&mut self) -> (Option<i32>, String) {
+        self.launch_again();
+        let ended = self.wait();
+        (ended.code, self.stderr.to_string())
+    }
+
     fn launch_again(&mut self) {
         assert!(self.is_over(), "it still runs");
         let mut child = self.setup.spawn();

@@ -4,10 +4,11 @@ pub(crate) mod trust;
 
 use std::{
     fs::{self, DirBuilder, File, OpenOptions, TryLockError},
-    io::{self, Read as _, Write as _},
+    io::{self, Read as _, Seek as _, Write as _},
     os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
     path::{Path, PathBuf},
-    process,
+    process, thread,
+    time::Duration,
 };
 
 use nix::fcntl::OFlag;
@@ -19,6 +20,10 @@ const LOCK: &str = "lock";
 
 /// The file in which all is kept.
 const FILE: &str = "state.db";
+
+/// How often the lock of a node that is dead is tried, and the pause between.
+const TRIES: u32 = 40;
+const PAUSE: Duration = Duration::from_millis(50);
 
 /// A folder that nobody but the node's user looks into, and the node's lock on it, which ends when this is dropped or the process
 /// ends, however it does.
@@ -37,14 +42,23 @@ impl StateFolder {
         make(path)?;
         let failed = |cause| StateError::Folder { path: path.to_owned(), cause };
         let mut lock = open_lock(&path.join(LOCK), failed)?;
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                return Err(StateError::Held { path: path.to_owned(), os_pid: holder(&mut lock) });
+        for again in (0..TRIES).rev() {
+            match lock.try_lock() {
+                Ok(()) => break,
+                Err(TryLockError::WouldBlock) => {
+                    let os_pid = holder(&mut lock);
+                    // One that was killed while it launched something shares its lock with that, until it is executed.
+                    let is_dead = os_pid.is_some_and(|os_pid| !Path::new(&format!("/proc/{os_pid}")).exists());
+                    if !is_dead || again == 0 {
+                        return Err(StateError::Held { path: path.to_owned(), os_pid });
+                    }
+                    thread::sleep(PAUSE);
+                }
+                Err(TryLockError::Error(cause)) => return Err(failed(cause)),
             }
-            Err(TryLockError::Error(cause)) => return Err(failed(cause)),
         }
-        lock.set_len(0).and_then(|()| writeln!(lock, "{}", process::id())).map_err(failed)?;
+        lock.set_len(0).and_then(|()| lock.rewind()).map_err(&failed)?;
+        writeln!(lock, "{}", process::id()).map_err(failed)?;
         Ok(Self { path: path.to_owned(), lock: Some(lock) })
     }
 
@@ -148,6 +162,7 @@ pub(crate) fn sync(folder: &Path) {
 /// Whom a lock file names. A node that has just begun has not written it yet.
 fn holder(lock: &mut File) -> Option<u32> {
     let mut text = String::new();
+    lock.rewind().ok()?;
     lock.read_to_string(&mut text).ok()?;
     text.trim().parse().ok()
 }

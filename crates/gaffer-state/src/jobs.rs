@@ -1,6 +1,6 @@
 //! Keeping how jobs stand.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use gaffer_core::{
     JobConfig, JobName,
@@ -24,18 +24,29 @@ pub async fn keep_jobs(file: StateFile, kept: Vec<StoredJob>, mut records: Unbou
     let mut group = Vec::new();
     while records.recv_many(&mut group, MAX_GROUP).await > 0 {
         let changes = changes(&mut kept, &group);
-        // Of what could not be written, or might have been, nobody knows how the file has it: it is written again next time.
+        let changed: HashSet<JobName> = changes.iter().filter_map(about).cloned().collect();
         let outcome = if changes.is_empty() { Ok(()) } else { file.write(changes).await };
         if let Err(error) = &outcome {
             error!(error = error as &dyn std::error::Error, "changes of jobs cannot be kept");
-            for record in &group {
-                kept.insert(record.name.clone(), unknown(&record.name));
+            // Of what could not be written, or might have been, nobody knows how the file has it: it is written again next time.
+            for name in &changed {
+                kept.insert(name.clone(), unknown(name));
             }
         }
         let outcome = outcome.map_err(|error: StateError| error.to_string());
         for record in group.drain(..) {
-            record.answer(outcome.clone());
+            let is_kept = if changed.contains(&record.name) { outcome.clone() } else { Ok(()) };
+            record.answer(is_kept);
         }
+    }
+}
+
+/// The job that a change is about.
+fn about(change: &Change) -> Option<&JobName> {
+    match change {
+        Change::PutJob(job) => Some(&job.name),
+        Change::DeleteJob(name) => Some(name),
+        Change::PutKey(_) | Change::DeleteKey(_) | Change::PutUser(_) | Change::DeleteUser(_) => None,
     }
 }
 

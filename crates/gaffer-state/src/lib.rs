@@ -33,7 +33,7 @@ pub use folder::StateFolder;
 pub use jobs::keep_jobs;
 pub use key::Key;
 pub use password::PasswordHash;
-pub use processes::{PastProcess, PastRun, ProcessLog};
+pub use processes::{PastError, PastProcess, PastRun, ProcessLog};
 pub use records::{Change, KeyRecord, Records, StoredJob, UserRecord};
 pub use rules::AccessError;
 pub use secret::{ApiKey, KeyDigest};

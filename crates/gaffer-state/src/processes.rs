@@ -6,15 +6,15 @@
 use std::{
     collections::BTreeMap,
     fs::{self, File, OpenOptions},
-    io::{self, BufWriter, Write as _},
+    io::{self, Write as _},
+    mem,
     os::unix::fs::OpenOptionsExt as _,
-    path::{Path, PathBuf},
-    thread,
+    path::PathBuf,
     time::Duration,
 };
 
 use gaffer_core::{
-    JobConfig, JobName, ProcessId,
+    JobConfig, JobName, JobSpec, ProcessId,
     backend::{Root, Survivor},
     config::KEYS_IN_PLACE,
     manager::ProcessRecord,
@@ -22,7 +22,7 @@ use gaffer_core::{
 use nix::fcntl::OFlag;
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
-use tokio::sync::mpsc::Receiver;
+use tokio::{sync::mpsc::Receiver, task::spawn_blocking, time::timeout};
 use tracing::warn;
 
 use crate::folder::StateFolder;
@@ -31,6 +31,10 @@ use crate::folder::StateFolder;
 const FILE: &str = "processes";
 /// Lines that are appended before the file is written anew without those that are out of date, beyond one for each process that lives.
 const SLACK: usize = 10_000;
+/// Records that are written at once, at most.
+const MAX_BATCH: usize = 4096;
+/// The pause until it is tried again to write what could not be.
+const RETRY: Duration = Duration::from_secs(3);
 /// The largest file that is read: far more than the lines between two rewritings.
 const MAX_FILE: u64 = 64 * 1024 * 1024;
 
@@ -63,8 +67,33 @@ impl PastProcess {
 pub struct PastRun {
     /// The nodes that did not come to their end: what carries their mark was left behind.
     pub killed: Vec<String>,
-    /// The processes that were not told to be gone, and are there.
+    /// The processes that were not told to be gone. Some may be gone all the same, and what descends from them be there.
     pub processes: Vec<PastProcess>,
+}
+
+/// Why it is not known what earlier runs have left.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PastError {
+    /// It cannot be read.
+    #[error("`{}` cannot be read: {cause}", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        cause: io::Error,
+    },
+    /// It is another node's, which runs: its state folder was copied, or its lock does not reach here.
+    #[error(
+        "`{}` is of a gafferd that runs (os_pid {os_pid}), with a state folder of its own or on another system; choose another folder for this one",
+        path.display()
+    )]
+    InUse {
+        /// The file.
+        path: PathBuf,
+        /// The process.
+        os_pid: i32,
+    },
 }
 
 /// Writes down which processes run.
@@ -72,7 +101,8 @@ pub struct PastRun {
 pub struct ProcessLog {
     path: PathBuf,
     head: Value,
-    file: BufWriter<File>,
+    /// `None` if the file is not as it should be, and is to be written anew.
+    file: Option<File>,
     /// Those that live, as their lines have them.
     lives: BTreeMap<ProcessId, Value>,
     appended: usize,
@@ -84,101 +114,161 @@ impl ProcessLog {
     /// Reads what earlier runs of a node have left. What does not read is left out: it is what was being written at the end.
     ///
     /// # Errors
-    /// When the file is there and cannot be read.
-    pub fn past(folder: &StateFolder) -> io::Result<PastRun> {
+    /// When the file is there and cannot be read, and when it is that of a node that runs.
+    pub fn past(folder: &StateFolder) -> Result<PastRun, PastError> {
         let path = folder.path().join(FILE);
+        let unreadable = |cause| PastError::Unreadable { path: path.clone(), cause };
         let text = match fs::metadata(&path) {
-            Ok(found) if found.len() > MAX_FILE => return Err(io::ErrorKind::FileTooLarge.into()),
-            Ok(_) => fs::read(&path)?,
+            Ok(found) if found.len() > MAX_FILE => return Err(unreadable(io::ErrorKind::FileTooLarge.into())),
+            Ok(_) => fs::read(&path).map_err(unreadable)?,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(PastRun::default()),
-            Err(error) => return Err(error),
+            Err(error) => return Err(unreadable(error)),
         };
-        let mut past = read(&text, &boot()?);
-        past.processes.retain(|process| process.survivor.root.is_there());
+        let Read { past, writer } = read(&text, &boot().map_err(unreadable)?);
+        let writer = writer.filter(|writer| writer.lives() && Some(*writer) != Root::own());
+        if let Some(os_pid) = writer.and_then(Root::os_pid) {
+            return Err(PastError::InUse { path, os_pid: os_pid.as_raw() });
+        }
         Ok(past)
     }
 
-    /// Begins to write for a run of a node, in place of what was there. `survivors` are those of earlier runs that are still to be known.
+    /// Begins to write for a run of a node, in place of what was there. `survivors` are those of earlier runs that are still to be known, and
+    /// `killed` the earlier nodes of which something may be left. If it cannot be written now, it is tried again and again.
     ///
     /// # Errors
-    /// When the file cannot be written.
-    pub fn begin(folder: &StateFolder, node: &str, survivors: &[PastProcess]) -> io::Result<Self> {
+    /// When the number of the boot cannot be read.
+    pub fn begin(folder: &StateFolder, node: &str, killed: &[String], survivors: &[PastProcess]) -> io::Result<Self> {
         let path = folder.path().join(FILE);
-        let head = json!({"node": node, "boot": boot()?});
+        let own = Root::own().map(|root| root.to_string());
+        let head = json!({"node": node, "killed": killed, "gafferd": own, "boot": boot()?});
         // Until they are taken back under new numbers, which replace their lines by their marks.
         let kept = (u64::MAX / 2..).zip(survivors);
         let lives = kept.map(|(number, process)| (ProcessId::new(number), process.line(None))).collect();
-        let file = rewrite(&path, &head, &lives)?;
-        Ok(Self { path, head, file, lives, appended: 0, complained: false })
+        let mut log = Self { path, head, file: None, lives, appended: 0, complained: false };
+        log.write(&[]);
+        Ok(log)
     }
 
-    /// Writes down what a manager tells, in a thread of its own, until it has ended. Then it says so in the file: nobody need look for
-    /// what was left behind.
-    ///
-    /// # Errors
-    /// When there is no thread to be had.
-    pub fn keep(mut self, mut records: Receiver<ProcessRecord>) -> io::Result<thread::JoinHandle<()>> {
-        thread::Builder::new().name("processes".to_owned()).spawn(move || {
-            let mut batch = Vec::new();
-            while records.blocking_recv_many(&mut batch, 1024) > 0 {
-                let written = batch.drain(..).try_for_each(|record| self.note(record)).and_then(|()| self.file.flush());
-                self.told(written);
-            }
-            let ended = self.append(&json!({"end": true})).and_then(|()| self.file.flush());
-            self.told(ended);
-        })
-    }
-
-    fn note(&mut self, record: ProcessRecord) -> io::Result<()> {
-        match record {
-            ProcessRecord::Launched { pid, os_pid, mark, root, config, once } => {
-                // None: it is gone already.
-                let Some(root) = root.or_else(|| Root::of(os_pid)) else { return Ok(()) };
-                self.lives
-                    .retain(|_, line| line.get("mark").and_then(Value::as_str) != Some(&mark) || !is_unclaimed(line));
-                let process = PastProcess {
-                    job: config.name().clone(),
-                    survivor: Survivor { root, mark },
-                    detach: config.detach(),
-                    once,
-                    grace: config.graceful_timeout(),
-                    form: form(&config),
+    /// Writes down what a manager tells, until it has ended.
+    pub async fn keep(mut self, mut records: Receiver<ProcessRecord>) -> Self {
+        let mut batch = Vec::new();
+        loop {
+            let received = if self.file.is_some() {
+                records.recv_many(&mut batch, MAX_BATCH).await
+            } else {
+                // Nothing: it is only tried again.
+                let received = timeout(RETRY, records.recv_many(&mut batch, MAX_BATCH)).await;
+                let Ok(received) = received else {
+                    self = self.on_disk(Vec::new()).await;
+                    continue;
                 };
-                let line = process.line(Some(pid));
-                self.append(&line)?;
-                self.lives.insert(pid, line);
+                received
+            };
+            if received == 0 {
+                return self;
             }
-            ProcessRecord::Gone(pid) => {
-                if self.lives.remove(&pid).is_some() {
-                    self.append(&json!({"gone": pid.get()}))?;
+            self = self.on_disk(mem::take(&mut batch)).await;
+        }
+    }
+
+    /// Says in the file that the node has come to its end, and that nothing is left but what is to outlive it: then nobody need look for
+    /// more at the next start.
+    pub async fn end(self) {
+        let ended = spawn_blocking(move || {
+            let mut log = self;
+            if let Some(file) = &mut log.file
+                && let Err(error) = file.write_all(b"{\"end\":true}\n")
+            {
+                warn!(%error, "`{}` cannot be written to: the next start finds what was left for a crash", log.path.display());
+            }
+        });
+        let _runtime_is_ending = ended.await;
+    }
+
+    /// Writes, where waiting for the disk holds up nobody.
+    async fn on_disk(self, records: Vec<ProcessRecord>) -> Self {
+        let writing = spawn_blocking(move || {
+            let mut log = self;
+            log.write(&records);
+            log
+        });
+        match writing.await {
+            Ok(log) => log,
+            // The runtime is ending, and nothing is written any more.
+            Err(_) => std::future::pending().await,
+        }
+    }
+
+    fn write(&mut self, records: &[ProcessRecord]) {
+        let mut lines = String::new();
+        for record in records {
+            if let Some(line) = self.note(record) {
+                self.appended += 1;
+                lines.push_str(&line.to_string());
+                lines.push('\n');
+            }
+        }
+        // In one piece: what is torn by a full disk is written anew as a whole.
+        let appended = match &mut self.file {
+            Some(file) if self.appended <= self.lives.len() + SLACK => file.write_all(lines.as_bytes()),
+            Some(_) | None => self.rewrite(),
+        };
+        match appended {
+            Ok(()) => self.complained = false,
+            Err(error) => {
+                self.file = None;
+                if !mem::replace(&mut self.complained, true) {
+                    warn!(
+                        %error,
+                        "`{}` cannot be written to, and is tried again: if gafferd is killed before that, the next one may not know all that it has launched",
+                        self.path.display()
+                    );
                 }
             }
         }
-        if self.appended > self.lives.len() + SLACK {
-            self.file = rewrite(&self.path, &self.head, &self.lives)?;
-            self.appended = 0;
-        }
-        Ok(())
     }
 
-    fn append(&mut self, line: &Value) -> io::Result<()> {
-        self.appended += 1;
-        writeln!(self.file, "{line}")
-    }
-
-    fn told(&mut self, written: io::Result<()>) {
-        match written {
-            Ok(()) => self.complained = false,
-            Err(error) if !self.complained => {
-                self.complained = true;
-                warn!(
-                    %error,
-                    "`{}` cannot be written to: if gafferd is killed, the next one may not know all that it has launched",
-                    self.path.display()
-                );
+    /// Takes a record in, and gives the line to be written.
+    fn note(&mut self, record: &ProcessRecord) -> Option<Value> {
+        match record {
+            ProcessRecord::Launched { pid, os_pid, mark, root, config, once } => {
+                // None: it is gone already.
+                let root = root.or_else(|| Root::of(*os_pid))?;
+                let is_unclaimed = |line: &Value| {
+                    is_unclaimed(line) && line.get("mark").and_then(Value::as_str) == Some(mark.as_str())
+                };
+                self.lives.retain(|_, line| !is_unclaimed(line));
+                let process = PastProcess {
+                    job: config.name().clone(),
+                    survivor: Survivor { root, mark: mark.clone() },
+                    detach: config.detach(),
+                    once: *once,
+                    grace: config.graceful_timeout(),
+                    form: form(config),
+                };
+                let line = process.line(Some(*pid));
+                self.lives.insert(*pid, line.clone());
+                Some(line)
             }
-            Err(_) => {}
+            ProcessRecord::Gone(pid) => self.lives.remove(pid).map(|_| json!({"gone": pid.get()})),
         }
+    }
+
+    /// Writes the file anew, and has it take the place of the old one when it is whole.
+    fn rewrite(&mut self) -> io::Result<()> {
+        let new = self.path.with_extension("new");
+        let mut options = OpenOptions::new();
+        options.write(true).create(true).truncate(true).mode(0o600).custom_flags(OFlag::O_NOFOLLOW.bits());
+        let mut file = options.open(&new)?;
+        let mut text = format!("{}\n", self.head);
+        for line in self.lives.values() {
+            text.push_str(&line.to_string());
+            text.push('\n');
+        }
+        file.write_all(text.as_bytes())?;
+        fs::rename(&new, &self.path)?;
+        (self.file, self.appended) = (Some(file), 0);
+        Ok(())
     }
 }
 
@@ -215,21 +305,37 @@ fn is_unclaimed(line: &Value) -> bool {
     line.get("pid").is_some_and(Value::is_null)
 }
 
+/// What stands in the file.
+#[derive(Debug, Default)]
+struct Read {
+    past: PastRun,
+    /// The process that has written it.
+    writer: Option<Root>,
+}
+
 /// Reads the lines, of which only those of this boot mean anything.
-fn read(text: &[u8], boot: &str) -> PastRun {
-    let mut killed = None;
+fn read(text: &[u8], boot: &str) -> Read {
+    let mut killed = Vec::new();
+    let mut writer = None;
     let mut lives: BTreeMap<Option<u64>, Vec<PastProcess>> = BTreeMap::new();
     let mut is_of_boot = false;
     for line in text.split(|byte| *byte == b'\n') {
         let Ok(Value::Object(line)) = serde_json::from_slice(line) else { continue };
         let number = |key: &str| line.get(key).and_then(Value::as_u64);
-        if let Some(node) = line.get("node").and_then(Value::as_str) {
-            is_of_boot = line.get("boot").and_then(Value::as_str) == Some(boot);
-            killed = is_of_boot.then(|| node.to_owned());
+        let text = |key: &str| line.get(key).and_then(Value::as_str);
+        if let Some(node) = text("node") {
+            is_of_boot = text("boot") == Some(boot);
+            if is_of_boot {
+                writer = text("gafferd").and_then(Root::parse);
+                let earlier = line.get("killed").and_then(Value::as_array).into_iter().flatten();
+                killed = earlier.filter_map(|node| node.as_str().map(str::to_owned)).collect();
+                killed.push(node.to_owned());
+            }
         } else if let Some(gone) = number("gone") {
             lives.remove(&Some(gone));
         } else if line.contains_key("end") {
-            killed = None;
+            killed.clear();
+            writer = None;
         } else if let Some(process) = PastProcess::of(&line).filter(|_| is_of_boot) {
             // One that was taken back has a line of its own since.
             if let Some(unclaimed) = lives.get_mut(&None) {
@@ -238,33 +344,21 @@ fn read(text: &[u8], boot: &str) -> PastRun {
             lives.entry(number("pid")).or_default().push(process);
         }
     }
-    PastRun { killed: killed.into_iter().collect(), processes: lives.into_values().flatten().collect() }
+    Read { past: PastRun { killed, processes: lives.into_values().flatten().collect() }, writer }
 }
 
-/// What tells of a configuration whether processes that were launched with it are as another one has them.
+/// What tells of a configuration whether processes that were launched with it are as another one has them. What is by default does not
+/// count, so that a key that a later version brings changes nothing.
 fn form(config: &JobConfig) -> String {
-    let mut told = match serde_json::to_value(config) {
+    let json = |config: &JobConfig| match serde_json::to_value(config) {
         Ok(Value::Object(told)) => told,
         Ok(_) | Err(_) => Map::new(),
     };
-    told.retain(|key, _| !KEYS_IN_PLACE.contains(&key.as_str()));
+    let usual = JobSpec::new(config.name().clone(), "true").check().map(|usual| json(&usual)).unwrap_or_default();
+    let mut told = json(config);
+    told.retain(|key, value| !KEYS_IN_PLACE.contains(&key.as_str()) && usual.get(key) != Some(value));
     let digest = Sha256::digest(Value::Object(told).to_string());
     digest[..16].iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// Writes the file anew, and takes the place of the old one when it is whole.
-fn rewrite(path: &Path, head: &Value, lives: &BTreeMap<ProcessId, Value>) -> io::Result<BufWriter<File>> {
-    let new = path.with_extension("new");
-    let mut options = OpenOptions::new();
-    options.write(true).create(true).truncate(true).mode(0o600).custom_flags(OFlag::O_NOFOLLOW.bits());
-    let mut file = BufWriter::new(options.open(&new)?);
-    writeln!(file, "{head}")?;
-    for line in lives.values() {
-        writeln!(file, "{line}")?;
-    }
-    file.flush()?;
-    fs::rename(&new, path)?;
-    Ok(file)
 }
 
 /// What tells one run of the machine from another.
@@ -305,31 +399,36 @@ mod tests {
         }
     }
 
-    fn write(log: ProcessLog, records: Vec<ProcessRecord>) {
+    async fn write(log: ProcessLog, records: Vec<ProcessRecord>) -> ProcessLog {
         let (sender, receiver) = mpsc::channel(100);
         records.into_iter().for_each(|record| sender.try_send(record).unwrap());
         drop(sender);
-        log.keep(receiver).unwrap().join().unwrap();
+        log.keep(receiver).await
     }
 
-    #[test]
-    fn who_lives_is_known_to_the_next_run_until_it_ends() {
+    /// What the next run would find.
+    fn past(folder: &StateFolder) -> PastRun {
+        ProcessLog::past(folder).unwrap()
+    }
+
+    #[tokio::test]
+    async fn who_lives_is_known_to_the_next_run_until_it_ends() {
         let (_root, folder) = folder();
         let mut children = [(); 2].map(|()| Command::new("sleep").arg("1000").spawn().unwrap());
         let [detached, other] = [config(|spec| spec.detach = true), config(|_| {})];
-        assert_eq!(ProcessLog::past(&folder).unwrap(), PastRun::default());
-        let log = ProcessLog::begin(&folder, "node", &[]).unwrap();
-        assert_eq!(ProcessLog::past(&folder).unwrap().killed, ["node"], "as if it was killed now");
+        assert_eq!(past(&folder), PastRun::default());
+        let log = ProcessLog::begin(&folder, "node", &["before".to_owned()], &[]).unwrap();
+        assert_eq!(past(&folder).killed, ["before", "node"], "as if it was killed now");
         let records = vec![
             launched(1, children[0].id(), &detached),
             launched(2, children[1].id(), &other),
             ProcessRecord::Gone(ProcessId::new(2)),
         ];
-        write(log, records);
+        write(log, records).await.end().await;
 
-        let past = ProcessLog::past(&folder).unwrap();
-        assert_eq!(past.killed, [""; 0], "it has come to its end");
-        let [process] = &past.processes[..] else { panic!("{past:?}") };
+        let left = past(&folder);
+        assert_eq!(left.killed, [""; 0], "it has come to its end");
+        let [process] = &left.processes[..] else { panic!("{left:?}") };
         assert!(process.detach && process.is_as(&detached) && !process.is_as(&other));
         assert!(process.is_as(&config(|spec| {
             spec.detach = true;
@@ -338,8 +437,8 @@ mod tests {
         assert_eq!(process.survivor.root.os_pid().unwrap().as_raw(), children[0].id().cast_signed());
 
         // It is carried over, and taken back under another number.
-        let log = ProcessLog::begin(&folder, "next", &past.processes).unwrap();
-        assert_eq!(ProcessLog::past(&folder).unwrap().processes, past.processes);
+        let log = ProcessLog::begin(&folder, "next", &[], &left.processes).unwrap();
+        assert_eq!(past(&folder).processes, left.processes);
         let taken_back = ProcessRecord::Launched {
             pid: ProcessId::new(7),
             os_pid: process.survivor.root.os_pid().unwrap(),
@@ -348,14 +447,52 @@ mod tests {
             config: Arc::new(detached),
             once: false,
         };
-        write(log, vec![taken_back]);
-        assert_eq!(ProcessLog::past(&folder).unwrap().processes, past.processes, "once");
-
+        drop(write(log, vec![taken_back]).await);
+        assert_eq!(past(&folder).processes, left.processes, "once");
+        assert_eq!(past(&folder).killed, ["next"], "it was not said that nothing is left");
         for child in &mut children {
             child.kill().unwrap();
             child.wait().unwrap();
         }
-        assert_eq!(ProcessLog::past(&folder).unwrap(), PastRun::default(), "it is gone");
+    }
+
+    #[tokio::test]
+    async fn what_could_not_be_written_is_written_as_soon_as_it_can_be() {
+        let (root, folder) = folder();
+        let mut child = Command::new("sleep").arg("1000").spawn().unwrap();
+        // A folder of that name is in the way, as a full disk would be.
+        let way = root.path().join("processes.new");
+        fs::create_dir(&way).unwrap();
+        let log = ProcessLog::begin(&folder, "node", &[], &[]).unwrap();
+        let log = write(log, vec![launched(1, child.id(), &config(|_| {}))]).await;
+        assert_eq!(past(&folder), PastRun::default());
+        fs::remove_dir(&way).unwrap();
+        let (sender, receiver) = mpsc::channel(1);
+        let keeping = tokio::spawn(log.keep(receiver));
+        while past(&folder).processes.is_empty() {
+            tokio::task::yield_now().await;
+        }
+        drop(sender);
+        drop(keeping.await.unwrap());
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+
+    #[tokio::test]
+    async fn the_file_of_a_gafferd_that_runs_is_not_taken_for_that_of_a_dead_one() {
+        let (root, folder) = folder();
+        drop(ProcessLog::begin(&folder, "node", &[], &[]).unwrap());
+        let path = root.path().join(FILE);
+        let own = Root::own().unwrap().to_string();
+        let mut child = Command::new("sleep").arg("1000").spawn().unwrap();
+        let another = Root::of(OsPid::new(child.id().cast_signed()).unwrap()).unwrap().to_string();
+        let text = fs::read_to_string(&path).unwrap().replace(&own, &another);
+        fs::write(&path, &text).unwrap();
+        let error = ProcessLog::past(&folder).unwrap_err();
+        assert!(matches!(error, PastError::InUse { os_pid, .. } if os_pid == child.id().cast_signed()), "{error}");
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert_eq!(past(&folder).killed, ["node"]);
     }
 
     #[test]
@@ -373,13 +510,13 @@ mod tests {
         };
         let head = "{\"node\":\"n\",\"boot\":\"b\"}\n";
         let text = format!("{head}{}{}{{\"gone\":1}}\n{{\"go", line(1), line(2));
-        let past = read(text.as_bytes(), "b");
+        let past = read(text.as_bytes(), "b").past;
         assert_eq!(past.killed, ["n"]);
         assert_eq!(past.processes.len(), 1);
         assert_eq!((past.processes[0].grace, past.processes[0].once), (Duration::from_millis(1500), true));
-        assert_eq!(read(text.as_bytes(), "another"), PastRun::default());
+        assert_eq!(read(text.as_bytes(), "another").past, PastRun::default());
         for text in [&b"\xff\n\n{}\n[1]\n"[..], b"", b"{\"node\":5}"] {
-            assert_eq!(read(text, "b"), PastRun::default());
+            assert_eq!(read(text, "b").past, PastRun::default());
         }
     }
 
@@ -388,16 +525,14 @@ mod tests {
         let (root, folder) = folder();
         let mut child = Command::new("sleep").arg("1000").spawn().unwrap();
         let config = config(|_| {});
-        let mut log = ProcessLog::begin(&folder, "node", &[]).unwrap();
-        log.note(launched(1, child.id(), &config)).unwrap();
+        let mut log = ProcessLog::begin(&folder, "node", &[], &[]).unwrap();
+        log.write(&[launched(1, child.id(), &config)]);
         for pid in 2..SLACK as u64 {
-            log.note(launched(pid, child.id(), &config)).unwrap();
-            log.note(ProcessRecord::Gone(ProcessId::new(pid))).unwrap();
+            log.write(&[launched(pid, child.id(), &config), ProcessRecord::Gone(ProcessId::new(pid))]);
         }
-        log.file.flush().unwrap();
         let lines = fs::read_to_string(root.path().join(FILE)).unwrap().lines().count();
         assert!(lines <= SLACK + 2, "{lines}");
-        assert_eq!(ProcessLog::past(&folder).unwrap().processes.len(), 1);
+        assert_eq!(past(&folder).processes.len(), 1);
         child.kill().unwrap();
         child.wait().unwrap();
     }

@@ -13,7 +13,7 @@ use tokio::{
     runtime::Runtime,
     signal::unix::{Signal, SignalKind, signal},
 };
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 use crate::{
     args::{Args, Settings},
@@ -94,8 +94,11 @@ async fn at_hangup(mut hangup: Signal, certificates: Certificates) -> std::conve
         }
         if certificates.is_empty() {
             info!("SIGHUP: there are no certificates to read again");
-        } else if reread_certificates(&certificates).await {
-            info!("SIGHUP: the certificates were read again, for new connections");
+            continue;
+        }
+        match reread_certificates(&certificates).await {
+            Ok(()) => info!("SIGHUP: the certificates were read again, for new connections"),
+            Err(problem) => error!("SIGHUP: {problem}"),
         }
     }
 }

@@ -14,7 +14,7 @@ use gaffer_http::serve::{
 use crate::{activation, args::Args, settings::Mistakes};
 
 /// An endpoint, and who asked for it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Configured {
     pub(crate) endpoint: Endpoint,
     /// What messages about it begin with: file, line and section. `None` if the file does not say where to listen.

@@ -1,6 +1,6 @@
 //! From one run of the node to the next: what it begins with, and what is written down while it runs.
 
-use std::{thread, time::Duration};
+use std::time::Duration;
 
 use anyhow::Context;
 use gaffer_core::{
@@ -8,11 +8,8 @@ use gaffer_core::{
     manager::{Records, Restored},
 };
 use gaffer_daemon::systemd::Notifier;
-use gaffer_state::{Change, ProcessLog, StateFolder, keep_jobs};
-use tokio::{
-    task::{JoinHandle, spawn_blocking},
-    time::timeout,
-};
+use gaffer_state::{Change, PastProcess, ProcessLog, StateFolder, keep_jobs};
+use tokio::{task::JoinHandle, time::timeout};
 use tracing::warn;
 
 use crate::{
@@ -28,7 +25,9 @@ const LAST_WORDS: Duration = Duration::from_secs(5);
 #[derive(Debug, Default)]
 pub(crate) struct Keeping {
     jobs: Option<JoinHandle<()>>,
-    processes: Option<thread::JoinHandle<()>>,
+    processes: Option<JoinHandle<ProcessLog>>,
+    /// Whether something of earlier runs may be left.
+    is_haunted: bool,
 }
 
 /// Says what jobs the node begins with, once nothing is left of an earlier run that does not belong to them. From then on all that the
@@ -45,26 +44,33 @@ pub(crate) async fn begin(
     notifier: &Notifier,
 ) -> anyhow::Result<Option<(Vec<Restored>, Keeping)>> {
     let OpenJobs { file, mut stored, past } = open;
-    let Beginning { jobs, strays, taken_back, changes, warnings } =
-        beginning(configured, stored.clone(), past.processes);
+    // What descends from one that is gone may be there, and is found by its mark.
+    let (alive, dead) = past.processes.into_iter().partition(|process| process.survivor.root.lives());
+    let Beginning { jobs, mut strays, taken_back, changes, warnings } = beginning(configured, stored.clone(), alive);
+    strays.extend::<Vec<PastProcess>>(dead);
     for warning in warnings {
         warn!("{warning}");
     }
     let forgotten: Vec<JobName> = changes.iter().filter_map(forgets).cloned().collect();
     if !changes.is_empty() {
-        file.write(changes).await.context("cannot keep how jobs stand")?;
+        // What is out of date is so at the next start, too.
+        if let Err(error) = file.write(changes).await {
+            warn!(error = &error as &dyn std::error::Error, "what is kept of jobs is out of date and stays so");
+        }
         stored.retain(|job| !forgotten.contains(&job.name));
     }
-    tokio::select! {
+    let stubborn = tokio::select! {
         ended = leftovers::end(past.killed, strays, &jobs, notifier) => ended?,
         _ = manager.stopped() => return Ok(None),
-    }
+    };
     let Records { jobs: told, processes: launched } = records;
-    let log = ProcessLog::begin(folder, manager.node(), &taken_back).and_then(|log| log.keep(launched));
-    if let Err(error) = &log {
-        warn!(%error, "which processes run cannot be written down: if gafferd is killed, the next one will not know them");
-    }
-    let keeping = Keeping { jobs: Some(tokio::spawn(keep_jobs(file, stored, told))), processes: log.ok() };
+    let log = ProcessLog::begin(folder, manager.node(), &stubborn, &taken_back);
+    let log = log.context("cannot write down which processes run")?;
+    let keeping = Keeping {
+        jobs: Some(tokio::spawn(keep_jobs(file, stored, told))),
+        processes: Some(tokio::spawn(log.keep(launched))),
+        is_haunted: !stubborn.is_empty(),
+    };
     Ok(Some((jobs, keeping)))
 }
 
@@ -78,15 +84,19 @@ fn forgets(change: &Change) -> Option<&JobName> {
 }
 
 impl Keeping {
-    /// Waits until all that the manager, which has stopped, told is written; though not for ever.
-    pub(crate) async fn end(self) {
-        let Self { jobs, processes } = self;
+    /// Waits until all that the manager, which has stopped, told is written; though not for ever. `is_clean` says that it has left nothing behind.
+    pub(crate) async fn end(self, is_clean: bool) {
+        let Self { jobs, processes, is_haunted } = self;
         let written = async {
             if let Some(jobs) = jobs {
                 let _panicked_and_told = jobs.await;
             }
-            if let Some(processes) = processes {
-                let _panicked_and_told = spawn_blocking(|| processes.join()).await;
+            if let Some(processes) = processes
+                && let Ok(log) = processes.await
+                && is_clean
+                && !is_haunted
+            {
+                log.end().await;
             }
         };
         if timeout(LAST_WORDS, written).await.is_err() {

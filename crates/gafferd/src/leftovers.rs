@@ -16,7 +16,7 @@ const USUAL_GRACE: Duration = Duration::from_secs(10);
 const MARGIN: Duration = Duration::from_secs(15);
 
 /// Ends all that the killed nodes have left, with all that descends from it, but for what the jobs take back. New processes are launched after
-/// that only: nothing runs twice.
+/// that only: nothing runs twice. Answers the nodes of which something could not be ended.
 ///
 /// # Errors
 /// When processes cannot be looked at.
@@ -25,7 +25,7 @@ pub(crate) async fn end(
     strays: Vec<PastProcess>,
     jobs: &[Restored],
     notifier: &Notifier,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<Vec<String>> {
     let survivors = jobs.iter().flat_map(|job| &job.survivors);
     let spared: HashSet<String> = survivors.map(|survivor| survivor.mark.clone()).collect();
     if !spared.is_empty() {
@@ -35,26 +35,29 @@ pub(crate) async fn end(
     let mut nodes: HashSet<String> = killed.into_iter().collect();
     nodes.extend(strays.iter().filter_map(|process| Some(process.survivor.mark.split_once(':')?.0.to_owned())));
     if nodes.is_empty() {
-        return Ok(());
+        return Ok(Vec::new());
     }
-    for process in &strays {
+    for process in strays.iter().filter(|process| process.survivor.root.lives()) {
         let os_pid = process.survivor.root.os_pid().map(|os_pid| os_pid.as_raw());
         warn!(job = %process.job, os_pid, "a process that the last gafferd left is ended, with all that belongs to it");
     }
     let grace = strays.iter().map(|process| process.grace).max().unwrap_or(USUAL_GRACE);
     // The service manager waits for the start.
-    notifier.extend(grace.saturating_add(MARGIN));
+    let nodes_in_turn = u32::try_from(nodes.len()).unwrap_or(u32::MAX);
+    notifier.extend(grace.saturating_add(MARGIN).saturating_mul(nodes_in_turn));
     let roots = strays.iter().map(|process| process.survivor.root).collect();
     let ended = spawn_blocking(move || {
-        let mut left = Vec::new();
+        let mut stubborn = Vec::new();
         for node in nodes {
-            left.extend(end_leftovers(&node, &roots, &spared, grace)?);
+            let left = end_leftovers(&node, &roots, &spared, grace)?;
+            for os_pid in &left {
+                error!(os_pid = os_pid.as_raw(), "a process that the last gafferd left could not be ended");
+            }
+            if !left.is_empty() {
+                stubborn.push(node);
+            }
         }
-        std::io::Result::Ok(left)
+        std::io::Result::Ok(stubborn)
     });
-    let left = ended.await?.context("cannot look for what the last gafferd left")?;
-    for os_pid in left {
-        error!(os_pid = os_pid.as_raw(), "a process that the last gafferd left could not be ended");
-    }
-    Ok(())
+    ended.await?.context("cannot look for what the last gafferd left")
 }

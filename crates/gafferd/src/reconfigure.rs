@@ -20,7 +20,7 @@ use gaffer_http::{
     serve::{Endpoint, Endpoints},
 };
 use tokio::{
-    sync::{Mutex, watch},
+    sync::{Mutex, Semaphore, watch},
     task::spawn_blocking,
     time::timeout,
 };
@@ -28,12 +28,16 @@ use tracing::{error, info, warn};
 
 use crate::{
     args::Args,
-    endpoints::{Configured, spare_descriptors},
+    endpoints::{self, Configured, exposed, spare_descriptors},
     settings::{Settings, at_restart},
 };
 
-/// Time for processes to be launched, of which a program may be on a file system that hangs. What is not done by then goes on.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// Time for processes to be launched, of which a program may be on a file system that hangs. What is not done by then goes on. Clients
+/// wait a little longer for an answer.
+const PATIENCE: Duration = Duration::from_secs(45);
+
+/// Readings at once: one that is under way, and one that waits, which finds whatever is in the file by then.
+const READINGS: usize = 2;
 
 /// Reads the configuration again, and has the node be as it says.
 #[derive(Clone)]
@@ -52,17 +56,22 @@ struct Shared {
     manager: watch::Receiver<Option<Manager>>,
     /// What is in force. Who has it reads the next one.
     current: Mutex<Current>,
+    turns: Semaphore,
+    /// That of the start, by which what counts only then still is.
+    started: NodeConfig,
+    has_keys: bool,
+    /// Whether lookup servers are told of an endpoint.
+    is_registered: bool,
 }
 
 /// What is in force, beside the jobs, which the manager knows.
 struct Current {
-    config: NodeConfig,
+    /// As they are configured: what clients may cost is lowered by how many endpoints there are.
     endpoints: Vec<Endpoint>,
 }
 
 /// A configuration that was read, and found to be good.
 struct Next {
-    config: NodeConfig,
     jobs: Vec<JobConfig>,
     endpoints: Vec<Configured>,
     told: Reconfiguration,
@@ -79,13 +88,27 @@ impl Reconfigurer {
         descriptors: Option<u64>,
         notifier: Notifier,
     ) -> Self {
-        let current = Current {
-            config: settings.config.clone(),
-            endpoints: settings.endpoints.iter().map(|one| one.endpoint.clone()).collect(),
-        };
+        let configured = endpoints::of(&args, &settings.config).unwrap_or_default();
+        let current = Current { endpoints: configured.into_iter().map(|one| one.endpoint).collect() };
+        let (started, turns) = (settings.config.clone(), Semaphore::new(READINGS));
+        let (has_keys, is_registered) = (settings.state.requires_key, settings.lookup.is_some());
         let (sender, manager) = watch::channel(None);
         let current = Mutex::new(current);
-        Self { shared: Arc::new(Shared { args, endpoints, descriptors, notifier, manager, current }), manager: sender }
+        Self {
+            shared: Arc::new(Shared {
+                args,
+                endpoints,
+                descriptors,
+                notifier,
+                manager,
+                current,
+                turns,
+                started,
+                has_keys,
+                is_registered,
+            }),
+            manager: sender,
+        }
     }
 
     /// The jobs are loaded: they can be changed from now on. Who wanted that before has waited.
@@ -101,8 +124,10 @@ impl Reconfigurer {
             Box::pin(async move {
                 if shared.args.config().is_none() {
                     let _told_until_it_is_over = shared.notifier.reloading();
-                    shared.reread_certificates().await;
                     info!("SIGHUP: there is no configuration file to be read again");
+                    if let Err(problem) = shared.reread_certificates().await {
+                        error!("{problem}");
+                    }
                     return;
                 }
                 // It tells the log what came of it.
@@ -116,6 +141,7 @@ impl Reconfigure for Reconfigurer {
     fn plan(&self) -> BoxFuture<'static, Outcome> {
         let shared = Arc::clone(&self.shared);
         Box::pin(async move {
+            let _turn = shared.turns.try_acquire().map_err(|_| ReconfigureError::Busy)?;
             let current = shared.current.lock().await;
             let manager = shared.manager().await?;
             Ok(shared.read(&current, &manager).await?.told)
@@ -151,8 +177,7 @@ impl Shared {
             Err(_) => return Err(ReconfigureError::Stopping),
         };
         let live = manager.standings().await.map_err(|_| ReconfigureError::Stopping)?;
-        let Settings { config, jobs, mut endpoints, mut warnings, .. } = settings;
-        let lowered = self.descriptors.and_then(|limit| spare_descriptors(&mut endpoints, limit));
+        let Settings { config, jobs, endpoints, mut warnings, .. } = settings;
         let theirs =
             live.iter().filter(|(_, standing)| standing.origin == Origin::Client).map(|(config, _)| config.name());
         let taken = theirs.filter(|name| jobs.iter().any(|job| job.name() == *name));
@@ -168,24 +193,30 @@ impl Shared {
             all.iter().map(|(name, endpoint)| (name.as_str(), *endpoint))
         }
         let changes = Changes::between(by_name(&old), by_name(&new));
-        // It was said at the start of those that stay.
-        warnings.extend(lowered.filter(|_| !changes.is_empty()));
+        if !changes.is_empty() {
+            warnings.extend(self.descriptors.and_then(|limit| spare_descriptors(&mut endpoints.clone(), limit)));
+            if self.is_registered {
+                let told = "lookup servers are told where the node was at its start, until the next one".to_owned();
+                warnings.push(told);
+            }
+        }
         let told = Reconfiguration {
             applied: false,
             files: config.files.iter().map(|file| file.display().to_string()).collect(),
             jobs: JobChanges::between(&live, &jobs),
             endpoints: changes,
-            at_restart: at_restart(&current.config, &config),
+            at_restart: at_restart(&self.started, &config),
             warnings,
             ..Reconfiguration::default()
         };
-        Ok(Next { config, jobs, endpoints, told })
+        Ok(Next { jobs, endpoints, told })
     }
 
     async fn apply(&self) -> Outcome {
-        let _told_until_it_is_over = self.notifier.reloading();
+        let _turn = self.turns.try_acquire().map_err(|_| ReconfigureError::Busy)?;
         let mut current = self.current.lock().await;
         let manager = self.manager().await?;
+        let _told_until_it_is_over = self.notifier.reloading();
         let outcome = match self.read(&current, &manager).await {
             Ok(next) => self.commit(&mut current, next, &manager).await,
             Err(error) => Err(error),
@@ -203,51 +234,70 @@ impl Shared {
 
     /// Does what there is to do. What can fail as a whole comes first.
     async fn commit(&self, current: &mut Current, next: Next, manager: &Manager) -> Outcome {
-        let Next { config, jobs, endpoints, mut told } = next;
+        let Next { jobs, endpoints, mut told } = next;
         let Changes { added, removed, changed } = &told.endpoints;
         if !told.endpoints.is_empty() {
             let comes = |one: &&Configured| added.contains(&one.endpoint.name) || changed.contains(&one.endpoint.name);
-            let come = endpoints.iter().filter(comes).map(|one| one.endpoint.clone()).collect();
+            let mut lowered = endpoints.clone();
+            if let Some(limit) = self.descriptors {
+                spare_descriptors(&mut lowered, limit);
+            }
+            let come: Vec<Configured> = lowered.iter().filter(comes).cloned().collect();
             let go = removed.iter().chain(changed).cloned().collect();
-            let replaced = self.endpoints.replace(come, go, DEFAULT_DRAIN).await;
+            // Who asked for this may have done so at one that goes, and is answered when all is done.
+            let drain = PATIENCE + DEFAULT_DRAIN;
+            let replaced =
+                self.endpoints.replace(come.iter().map(|one| one.endpoint.clone()).collect(), go, drain).await;
             let listening = replaced.map_err(|error| {
                 let origin = endpoints.iter().find(|one| one.endpoint.name == error.endpoint);
                 let origin = origin.and_then(|one| one.origin.as_deref()).unwrap_or("endpoint:");
                 ReconfigureError::Invalid(format!("{origin} {:#}", anyhow::Error::new(error.source)))
             })?;
+            told.warnings.extend(exposed(&come, &listening, self.has_keys));
             for address in listening {
                 info!(endpoint = address.endpoint, "listening on {address}");
             }
         }
-        self.reread_certificates().await;
-        match timeout(PATIENCE, change_jobs(manager, &told.jobs.removed, jobs)).await {
-            Ok(failed) => told.failed = failed,
+        let certificates = self.reread_certificates().await;
+        // In a task of its own: it goes on when it is waited for no longer.
+        let changing = tokio::spawn(change_jobs(manager.clone(), told.jobs.removed.clone(), jobs));
+        match timeout(PATIENCE, changing).await {
+            Ok(Ok(failed)) => told.failed = failed,
+            Ok(Err(_)) => return Err(ReconfigureError::Stopping),
             Err(_) => {
                 let reason =
                     format!("not all are as they are to be after {} s; they are still at it", PATIENCE.as_secs());
                 told.failed.push(Failed { name: "jobs".to_owned(), reason });
             }
         }
+        if let Err(reason) = certificates {
+            told.failed.push(Failed { name: "certificates".to_owned(), reason });
+        }
         told.applied = true;
-        current.config = config;
         current.endpoints = endpoints.into_iter().map(|one| one.endpoint).collect();
         Ok(told)
     }
 
     /// Those that stay; new ones have just been read.
-    async fn reread_certificates(&self) {
+    async fn reread_certificates(&self) -> Result<(), String> {
         let certificates = self.endpoints.certificates();
-        if !certificates.is_empty() && reread_certificates(&certificates).await {
-            info!(endpoints = certificates.len(), "certificates were read again, for new connections");
+        if certificates.is_empty() {
+            return Ok(());
         }
+        reread_certificates(&certificates).await?;
+        info!(endpoints = certificates.len(), "certificates were read again, for new connections");
+        Ok(())
     }
 }
 
 /// Has the jobs be as they are configured. Answers what could not be done.
-async fn change_jobs(manager: &Manager, gone: &[JobName], jobs: Vec<JobConfig>) -> Vec<Failed> {
-    let unloaded = manager.unload_all(gone.iter().cloned()).await;
+async fn change_jobs(manager: Manager, gone: Vec<JobName>, jobs: Vec<JobConfig>) -> Vec<Failed> {
     let names: Vec<JobName> = jobs.iter().map(|job| job.name().clone()).collect();
-    let changed = manager.reconfigure_all(jobs.into_iter().map(Arc::new)).await;
+    // Neither waits for the other: what is slow to be unloaded keeps nothing from being loaded.
+    let (unloaded, changed) = tokio::join!(
+        manager.unload_configured(gone.iter().cloned()),
+        manager.reconfigure_all(jobs.into_iter().map(Arc::new))
+    );
     let outcomes = gone.iter().chain(&names).zip(unloaded.into_iter().chain(changed));
     let failed = outcomes.filter_map(|(name, outcome)| match outcome {
         // A client was faster.

@@ -127,11 +127,12 @@ async fn node(
         ready.ready().context("cannot go into the background")?;
     }
     notifier.ready(&service::status(summary.jobs, summary.processes));
+    // All jobs are known by now, if not launched.
+    reconfigurer.manage(manager.clone());
     let working = async {
         if !loaded {
             loading.await;
         }
-        reconfigurer.manage(manager.clone());
         manager.stopped().await
     };
     let wrong = tokio::select! {
@@ -139,7 +140,7 @@ async fn node(
         never = reopening.run() => match never {},
         never = service::attend(&notifier, &manager, systemd::watchdog()) => match never {},
     };
-    keeping.end().await;
+    keeping.end(wrong.is_empty()).await;
     Ok(ended(&wrong))
 }
 

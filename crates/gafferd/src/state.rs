@@ -137,7 +137,10 @@ fn base(is_root: bool, variable: impl Fn(&str) -> Option<OsString>) -> Option<Pa
 /// What tells the nodes of one machine apart: the path of the configuration, else where the first endpoint is.
 fn instance(config: Option<&Path>, endpoints: &[Configured]) -> String {
     let told = match config {
-        Some(path) => path.canonicalize().unwrap_or_else(|_| path.to_path_buf()).into_os_string().into_encoded_bytes(),
+        Some(path) => {
+            // Not what links lead to: where they are moved, it is the same node all the same.
+            std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf()).into_os_string().into_encoded_bytes()
+        }
         None => endpoints.first().map(|one| one.endpoint.bind.to_string().into_bytes()).unwrap_or_default(),
     };
     let mut name = String::new();
@@ -159,11 +162,15 @@ impl State {
             return Ok(Open::default());
         }
         match self.open_folder().await {
-            Err(error) if !is_needed && !is_of_others(&error) => {
+            // One that is there may know of jobs, and of processes that run: without it they would be lost, or run twice.
+            Err(error) if !is_needed && !self.folder.exists() => {
                 warn!(
                     "no jobs are kept for the next start: {error:#} (--state-dir says where to keep them, --no-state that none are)"
                 );
                 Ok(Open::default())
+            }
+            Err(error) if !is_needed && !is_of_others(&error) => {
+                Err(error.context("what is kept of jobs cannot be used (--no-state runs without it)"))
             }
             opened => opened,
         }
@@ -172,6 +179,8 @@ impl State {
     async fn open_folder(&self) -> anyhow::Result<Open> {
         let folder = StateFolder::lock(&self.folder)?;
         let file = folder.file()?;
+        // Before the keys: what others change of them counts from their reading on.
+        let stored = file.read().await.context("cannot read the jobs")?.jobs;
         let mut access = None;
         if self.requires_key {
             let opened = Access::open_for(file.clone(), self.session_lifetime).await?;
@@ -186,8 +195,7 @@ impl State {
         if self.jobs == KeepJobs::Never {
             return Ok(Open { access, folder: Some(folder), jobs: None });
         }
-        let stored = file.read().await.context("cannot read the jobs")?.jobs;
-        let past = ProcessLog::past(&folder).context("cannot read what processes an earlier gafferd has launched")?;
+        let past = ProcessLog::past(&folder)?;
         Ok(Open { access, folder: Some(folder), jobs: Some(OpenJobs { file, stored, past }) })
     }
 
@@ -256,7 +264,7 @@ mod tests {
     fn each_configuration_has_a_folder_of_its_own() {
         let endpoints = settings(&[], "").unwrap().endpoints;
         let of = |config: Option<&str>| instance(config.map(Path::new), &endpoints);
-        assert_eq!(of(Some("Cargo.toml")), of(Some("src/../Cargo.toml")));
+        assert_eq!(of(Some("Cargo.toml")), of(Some("./Cargo.toml")));
         assert_ne!(of(Some("Cargo.toml")), of(Some("src/lib.rs")));
         assert_ne!(of(Some("Cargo.toml")), of(None));
         assert_eq!(of(None).len(), 16);

@@ -118,6 +118,36 @@ fn nothing_is_kept_where_nobody_wants_it() {
 }
 
 #[test]
+fn a_state_that_is_there_and_cannot_be_used_refuses_the_start() {
+    let mut daemon = Setup::new().ini("[process:web]\ncmd = misbehave forever\n").start();
+    daemon.post_body("/processes", json!({"name": "mine", "cmd": "misbehave forever"}));
+    daemon.stop();
+    let state = daemon.path("state").read_dir().unwrap().next().unwrap().unwrap().path();
+    let file = state.join("state.db");
+    let good = std::fs::read(&file).unwrap();
+    std::fs::write(&file, "no database at all, and long enough to be taken for a part of one").unwrap();
+    let refused = daemon.run_again();
+    assert_eq!(refused.0, Some(1));
+    assert!(refused.1.contains("what is kept of jobs cannot be used (--no-state runs without it)"), "{}", refused.1);
+    std::fs::write(&file, good).unwrap();
+    daemon.start_again();
+    until_nothing_runs_twice(&daemon, 2);
+    // The folder of one that runs was copied: what that has launched is not taken for what was left.
+    let copy = daemon.path("copy");
+    let copied = std::process::Command::new("cp").arg("-a").arg(&state).arg(&copy).status().unwrap();
+    assert!(copied.success());
+    let second = Setup::new().ini("").arg("--state-dir").arg(&copy).run();
+    assert_eq!(second.code, Some(1));
+    assert!(
+        second.stderr.contains(&format!("is of a gafferd that runs (os_pid {})", daemon.os_pid())),
+        "{}",
+        second.stderr
+    );
+    until_nothing_runs_twice(&daemon, 2);
+    daemon.stop();
+}
+
+#[test]
 fn a_second_gafferd_is_kept_off() {
     let daemon = Setup::new().ini("").start();
     let file = daemon.path("gaffer.ini");

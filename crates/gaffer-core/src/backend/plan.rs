@@ -110,10 +110,25 @@ impl LaunchPlan {
         })
     }
 
-    /// A plan to take back a process that is there, and whose pipes led to a node that is gone.
-    #[must_use]
-    pub fn taking_back(self, survivor: Survivor) -> Self {
-        let (outputs, custom) = (Vec::new(), Vec::new());
-        Self { outputs, custom, stdin: false, terminal: None, survivor: Some(survivor), ..self }
+    /// A plan to take back a process that is there, and whose pipes led to a node that is gone. Of its words nothing is worked out: what it
+    /// was launched with is not known, and need not be.
+    pub fn taking_back(pid: ProcessId, config: &JobConfig, survivor: Survivor) -> Self {
+        Self {
+            pid,
+            argv: vec![config.command_text()],
+            program: config.command().program(),
+            is_path_of_job: false,
+            env: BTreeMap::new(),
+            cwd: config.cwd().cloned(),
+            uid: config.uid().cloned(),
+            gid: config.gid().cloned(),
+            detach: config.detach(),
+            outputs: Vec::new(),
+            stdin: false,
+            custom: Vec::new(),
+            terminal: None,
+            expect_sinks: false,
+            survivor: Some(survivor),
+        }
     }
 }

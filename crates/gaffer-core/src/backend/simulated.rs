@@ -140,6 +140,9 @@ impl<F: FnMut(&LaunchPlan) -> Behaviour + Send + 'static> Backend for SimulatedB
             let mut state = self.simulation.lock();
             state.controls.insert(plan.pid, sender);
             state.launching.insert(plan.pid, cancel);
+            if plan.survivor.is_some() && behaviour.failure.is_none() {
+                state.live.insert(plan.pid, plan.clone());
+            }
         }
         let process =
             Simulated { plan, os_pid, facts: self.facts.clone(), simulation: self.simulation.clone(), controls };
@@ -147,7 +150,12 @@ impl<F: FnMut(&LaunchPlan) -> Behaviour + Send + 'static> Backend for SimulatedB
     }
 
     fn cancel(&mut self, pid: ProcessId) {
-        let launching = self.simulation.lock().launching.remove(&pid);
+        let launching = {
+            let mut state = self.simulation.lock();
+            // What is there already cannot be called off.
+            let is_there = state.live.contains_key(&pid);
+            if is_there { None } else { state.launching.remove(&pid) }
+        };
         if let Some(cancel) = launching {
             let _ = cancel.send(()); // An error: the runtime is ending.
         }

@@ -338,7 +338,7 @@ impl<B: Backend> Actor<B> {
     fn answer(&self, asked: Asked, answer: Result<Answer, Refusal>) {
         let Asked { client, changes } = asked;
         if let (Some(records), Some(name)) = (&self.options.records, changes)
-            && answer != Err(Refusal::ShuttingDown)
+            && !answer.as_ref().is_err_and(Refusal::changes_nothing)
         {
             let job = self.supervisor.config(&name).cloned().zip(self.supervisor.standing(&name));
             records.job(name, job, answer, client);
@@ -354,14 +354,16 @@ impl<B: Backend> Actor<B> {
 
     fn launch(&mut self, launch: &Launch) -> Option<Input> {
         let pid = launch.pid;
+        if let Some(survivor) = &launch.survivor {
+            let plan = Arc::new(LaunchPlan::taking_back(pid, &launch.config, survivor.clone()));
+            self.plans.insert(pid, plan.clone());
+            self.backend.launch(plan);
+            return None;
+        }
         match LaunchPlan::new(pid, &launch.config, &self.options.environment, &launch.env, &self.node) {
             Ok(plan) => {
                 let (terminal, expect_sinks) = (self.options.terminal, self.options.expect_sinks);
-                let plan = LaunchPlan { terminal, expect_sinks, ..plan };
-                let plan = Arc::new(match &launch.survivor {
-                    Some(survivor) => plan.taking_back(survivor.clone()),
-                    None => plan,
-                });
+                let plan = Arc::new(LaunchPlan { terminal, expect_sinks, ..plan });
                 self.plans.insert(pid, plan.clone());
                 self.backend.launch(plan);
                 None

@@ -89,9 +89,10 @@ impl Manager {
         self.command_all(configs.into_iter().map(Command::Reconfigure)).await
     }
 
-    /// Stops many jobs and forgets them; answers for each what [`unload`](Self::unload) would.
-    pub async fn unload_all(&self, names: impl IntoIterator<Item = JobName>) -> Vec<Result<()>> {
-        self.command_all(names.into_iter().map(Command::Unload)).await
+    /// Stops many jobs of the node's configuration and forgets them; answers for each what [`unload`](Self::unload) would. One that a client
+    /// has loaded under such a name meanwhile is left alone.
+    pub async fn unload_configured(&self, names: impl IntoIterator<Item = JobName>) -> Vec<Result<()>> {
+        self.command_all(names.into_iter().map(Command::UnloadConfigured)).await
     }
 
     /// Asks for all before the first is waited for.

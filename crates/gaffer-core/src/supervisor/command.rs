@@ -23,6 +23,7 @@ impl Supervisor {
             | Command::Restore { .. }
             | Command::Reconfigure(_)
             | Command::Unload(_)
+            | Command::UnloadConfigured(_)
             | Command::Update { .. }
             | Command::Start(_)
             | Command::Stop(_)
@@ -50,6 +51,10 @@ impl Supervisor {
             Command::Restore { config, standing, survivors } => self.load(step, ticket, config, standing, survivors),
             Command::Reconfigure(config) => self.reconfigure(step, ticket, config),
             Command::Unload(name) => self.key(&name).map(|key| self.unload(step, key)),
+            Command::UnloadConfigured(name) => self.key(&name).map(|key| {
+                let is_theirs = self.jobs.get(&key).is_some_and(|job| job.origin == Origin::Configuration);
+                if is_theirs { self.unload(step, key) } else { Some(Answer::Done) }
+            }),
             Command::Update { config, start } => {
                 self.key(config.name()).and_then(|key| self.update(step, ticket, key, config, start))
             }
@@ -142,11 +147,11 @@ impl Supervisor {
     ) -> Result<Option<Answer>, Refusal> {
         let Some(job) = self.jobs.get(&key) else { return Ok(None) };
         if job.wanted {
-            self.begin_rollout(step, key, Some(config), ticket);
+            self.begin_rollout(step, key, Some(config), None, ticket);
             return Ok(None);
         }
-        let number = job.number;
-        self.adopt_config(step, key, config, number);
+        let (number, origin) = (job.number, job.origin);
+        self.adopt_config(step, key, config, origin, number);
         Ok(if start { self.start(step, ticket, key) } else { Some(Answer::Done) })
     }
 
@@ -173,7 +178,7 @@ impl Supervisor {
         }
         // One that is under way brings what is asked for.
         if !self.join_rollout(key, ticket) {
-            self.begin_rollout(step, key, None, ticket);
+            self.begin_rollout(step, key, None, None, ticket);
         }
         None
     }
@@ -188,7 +193,7 @@ impl Supervisor {
         self.fit_slots(step, key);
         self.rollout_takes_number(key);
         if !self.join_rollout(key, ticket) {
-            self.begin_rollout(step, key, None, ticket);
+            self.begin_rollout(step, key, None, None, ticket);
         }
         None
     }

@@ -42,6 +42,8 @@ pub enum Command {
     Reconfigure(Arc<JobConfig>),
     /// Stops a job and forgets it.
     Unload(JobName),
+    /// The same, if the job is still one of the node's configuration; else it is left alone.
+    UnloadConfigured(JobName),
     /// Gives a job a new configuration; what runs is replaced, once the new command is known to start.
     Update {
         /// The new configuration, under the name of a job that is loaded.
@@ -114,6 +116,22 @@ pub struct OneOff {
     pub env: BTreeMap<String, String>,
 }
 
+impl Refusal {
+    /// Whether the job stands as it did, for certain.
+    pub(crate) fn changes_nothing(&self) -> bool {
+        match self {
+            Self::UnknownJob(_)
+            | Self::UnknownSession(_)
+            | Self::UnknownProcess(_)
+            | Self::AlreadyLoaded(_)
+            | Self::NotLaunched { .. }
+            | Self::TooMany { .. }
+            | Self::ShuttingDown => true,
+            Self::NotStarted { .. } | Self::Superseded(_) | Self::NotKept { .. } => false,
+        }
+    }
+}
+
 impl Command {
     /// The job whose configuration or standing it may change.
     pub(crate) fn changes(&self) -> Option<&JobName> {
@@ -123,6 +141,7 @@ impl Command {
             | Self::Reconfigure(config)
             | Self::Update { config, .. } => Some(config.name()),
             Self::Unload(name)
+            | Self::UnloadConfigured(name)
             | Self::Start(name)
             | Self::Stop(name)
             | Self::Restart(name)

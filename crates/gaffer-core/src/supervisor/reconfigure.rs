@@ -22,15 +22,20 @@ impl Supervisor {
             return self.load(step, ticket, config, standing, Vec::new());
         };
         let Some(job) = self.jobs.get_mut(&key) else { return Ok(None) };
-        job.origin = Origin::Configuration;
         let coming = job.rollout.as_ref().and_then(|rollout| rollout.update.as_ref());
         if **coming.unwrap_or(&job.config) == *config {
-            let waits = coming.is_some() && self.join_rollout(key, ticket);
+            let is_coming = coming.is_some();
+            // It is the configuration's from now on, or once it is as that says.
+            match &mut job.rollout {
+                Some(rollout) if is_coming => rollout.origin = Origin::Configuration,
+                Some(_) | None => job.origin = Origin::Configuration,
+            }
+            let waits = is_coming && self.join_rollout(key, ticket);
             return Ok(if waits { None } else { Some(Answer::Done) });
         }
         let start = (config.spec().start != job.config.spec().start).then_some(config.spec().start);
         if job.wanted && start != Some(false) && job.config.needs_new_processes(&config) {
-            self.begin_rollout(step, key, Some(config), ticket);
+            self.begin_rollout(step, key, Some(config), Some(Origin::Configuration), ticket);
             return Ok(None);
         }
         let number = job.number;
@@ -39,7 +44,7 @@ impl Supervisor {
             let refusal = Refusal::Superseded(config.name().clone());
             self.call_off_rollout(step, key, &Err(refusal));
         }
-        self.adopt_config(step, key, config, number);
+        self.adopt_config(step, key, config, Origin::Configuration, number);
         self.look_after_by_config(key);
         if start == Some(false) {
             self.stop_job(step, key);

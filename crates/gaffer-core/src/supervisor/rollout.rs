@@ -9,7 +9,7 @@ use std::{collections::BTreeSet, sync::Arc};
 use super::{
     Step, Supervisor,
     job::{Hold, JobKey},
-    message::{Answer, Effect, Refusal, Ticket},
+    message::{Answer, Effect, Origin, Refusal, Ticket},
     process::Role,
 };
 use crate::{
@@ -24,6 +24,8 @@ use crate::{
 pub(super) struct Rollout {
     /// The configuration to come, for an update.
     pub(super) update: Option<Arc<JobConfig>>,
+    /// Who brought that.
+    pub(super) origin: Origin,
     /// The job's number when it began: one that differs in the end was asked for meanwhile, and stays.
     number: u32,
     /// Who waits for the outcome.
@@ -41,6 +43,7 @@ impl Supervisor {
         step: &mut Step<'_>,
         key: JobKey,
         update: Option<Arc<JobConfig>>,
+        origin: Option<Origin>,
         ticket: Ticket,
     ) {
         if let Some(job) = self.jobs.get(&key) {
@@ -63,8 +66,9 @@ impl Supervisor {
             next += 1;
         }
         places.truncate(wanted);
-        let number = job.number;
-        job.rollout = Some(Rollout { update, number, tickets: vec![ticket], pending: BTreeSet::new(), failure: None });
+        let (number, origin) = (job.number, origin.unwrap_or(job.origin));
+        job.rollout =
+            Some(Rollout { update, origin, number, tickets: vec![ticket], pending: BTreeSet::new(), failure: None });
         for place in places {
             if let Some(slot) = self.jobs.get_mut(&key).and_then(|job| job.slots.get_mut(&place)) {
                 self.timers.cancel(step, &mut slot.timer);
@@ -123,9 +127,10 @@ impl Supervisor {
     /// Ends the rollout of a job that is being stopped. An update is done with that: a stopped job only takes the new
     /// configuration.
     pub(super) fn stop_rollout(&mut self, step: &mut Step<'_>, key: JobKey) {
-        if let Some(Rollout { update: Some(config), number, .. }) = self.call_off_rollout(step, key, &Ok(Answer::Done))
+        if let Some(Rollout { update: Some(config), origin, number, .. }) =
+            self.call_off_rollout(step, key, &Ok(Answer::Done))
         {
-            self.adopt_config(step, key, config, number);
+            self.adopt_config(step, key, config, origin, number);
         }
     }
 
@@ -143,7 +148,7 @@ impl Supervisor {
         if !job.rollout.as_ref().is_some_and(|rollout| rollout.pending.is_empty()) {
             return;
         }
-        let Some(Rollout { update, number, tickets, failure, .. }) = job.rollout.take() else { return };
+        let Some(Rollout { update, origin, number, tickets, failure, .. }) = job.rollout.take() else { return };
         let outcome = match &failure {
             None => Ok(Answer::Done),
             Some(cause) => Err(Refusal::NotStarted { job: job.name().clone(), cause: cause.clone() }),
@@ -153,7 +158,7 @@ impl Supervisor {
         } else {
             let updated = update.is_some();
             if let Some(config) = update {
-                self.adopt_config(step, key, config, number);
+                self.adopt_config(step, key, config, origin, number);
             }
             self.take_over(step, key, updated);
         }
@@ -192,12 +197,20 @@ impl Supervisor {
 
     /// Puts a new configuration in force; what it says of the number is done by the slots' next fitting. The job's
     /// number stays if it was not `number`, or if the configured one did not change.
-    pub(super) fn adopt_config(&mut self, step: &mut Step<'_>, key: JobKey, config: Arc<JobConfig>, number: u32) {
+    pub(super) fn adopt_config(
+        &mut self,
+        step: &mut Step<'_>,
+        key: JobKey,
+        config: Arc<JobConfig>,
+        origin: Origin,
+        number: u32,
+    ) {
         let Some(job) = self.jobs.get_mut(&key) else { return };
         if config.numprocesses() != job.config.numprocesses() && job.number == number {
             job.number = config.numprocesses();
         }
         job.config = config;
+        job.origin = origin;
         step.emit(EventKind::Update, job.config.name());
     }
 

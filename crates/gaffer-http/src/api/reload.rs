@@ -25,6 +25,11 @@ pub enum ReconfigureError {
     /// The node has none.
     #[error("gafferd was started without a configuration file, so there is none to be read again")]
     None,
+    /// It is being read, and once more after that is asked for already.
+    #[error(
+        "the configuration is being read, and somebody waits for it to be read once more; ask again when that is over"
+    )]
+    Busy,
     /// The node is going down.
     #[error("the node is shutting down")]
     Stopping,
@@ -66,6 +71,7 @@ impl From<ReconfigureError> for ApiError {
         let (status, code) = match &error {
             ReconfigureError::Invalid(_) => (StatusCode::UNPROCESSABLE_ENTITY, "invalid_configuration"),
             ReconfigureError::None => (StatusCode::CONFLICT, "no_configuration"),
+            ReconfigureError::Busy => (StatusCode::SERVICE_UNAVAILABLE, "busy"),
             ReconfigureError::Stopping => (StatusCode::SERVICE_UNAVAILABLE, "shutting_down"),
         };
         Self::new(status, code, error)

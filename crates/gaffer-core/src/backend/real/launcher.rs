@@ -11,9 +11,15 @@ use std::{
     io,
     os::{fd::OwnedFd, unix::ffi::OsStrExt},
     sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc},
+    thread,
+    time::Duration,
 };
 
-use tokio::{io::Interest, runtime::Handle, sync::mpsc as async_mpsc};
+use tokio::{
+    io::{Interest, unix::AsyncFd},
+    runtime::Handle,
+    sync::mpsc as async_mpsc,
+};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
@@ -84,12 +90,12 @@ impl Launcher {
                 break; // What was queued before is still in the channel.
             }
             let pid = plan.pid;
-            if !self.pending.take(pid) {
-                continue; // Taken back, and answered.
-            }
             if let Some(survivor) = &plan.survivor {
                 self.take_back(pid, survivor.clone());
                 continue;
+            }
+            if !self.pending.take(pid) {
+                continue; // Called off, and answered.
             }
             match self.launch(plan) {
                 Ok((io, watch, readers)) => {
@@ -183,10 +189,7 @@ impl Launcher {
     /// Watches a process that is there already, if it still is.
     fn take_back(&self, pid: ProcessId, survivor: Survivor) {
         let process = survivor.root.os_pid().and_then(|os_pid| {
-            let pidfd = sys::pidfd_open(os_pid.as_raw()).ok()?;
-            // Only now it is certain that the number means that one, and will.
-            let is_it = survivor.root.is_there();
-            let pidfd = is_it.then(|| sys::watch(pidfd, Interest::READABLE).ok()).flatten()?;
+            let pidfd = held(&survivor)?;
             Some(Arc::new(Process { pid, os_pid, pidfd, asked: Asked::default() }))
         });
         let Some(process) = process else {
@@ -228,6 +231,30 @@ impl Launcher {
             }
         }
     }
+}
+
+/// How often a survivor is tried to be got hold of while the kernel is short of something, and the pause between.
+const TRIES: u32 = 100;
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// A descriptor of a survivor, if it lives.
+fn held(survivor: &Survivor) -> Option<AsyncFd<OwnedFd>> {
+    let os_pid = survivor.root.os_pid()?;
+    for _ in 0..TRIES {
+        let opened = sys::pidfd_open(os_pid.as_raw());
+        // Only now it is certain that the number means that one, and will.
+        if !survivor.root.lives() {
+            return None;
+        }
+        match opened.and_then(|pidfd| sys::watch(pidfd, Interest::READABLE)) {
+            Ok(pidfd) => return Some(pidfd),
+            Err(error) => {
+                tracing::warn!(%os_pid, %error, "cannot get hold of a process that is to be taken back: trying on")
+            }
+        }
+        thread::sleep(PAUSE);
+    }
+    None
 }
 
 /// Ends a launched child that nothing watches, with its group. Reaps it, as nobody else would: it is not on the main

@@ -79,6 +79,17 @@ impl Root {
         Some(Self(Identity { pid, start: stat.start }))
     }
 
+    /// This program itself.
+    pub fn own() -> Option<Self> {
+        let pid = own_pid();
+        Stat::read(pid).ok().map(|stat| Self(Identity { pid, start: stat.start }))
+    }
+
+    /// Whether it has not ended: what is but not reaped lives no more.
+    pub fn lives(self) -> bool {
+        Stat::read(self.0.pid).is_ok_and(|stat| stat.start == self.0.start && !stat.ended)
+    }
+
     /// The kernel's number.
     pub fn os_pid(self) -> Option<OsPid> {
         OsPid::new(self.0.pid)
@@ -154,6 +165,8 @@ pub(super) struct Hunt<'a> {
     quarry: Quarry<'a>,
     /// Who is never touched, nor anybody on their account.
     protected: HashSet<i32>,
+    /// Who descends from this program: launched by it, though it may itself descend from a survivor.
+    own: HashSet<Identity>,
     /// Who was found and had not ended at the last look. Parents may be gone by now, and with them what tells whose these are.
     known: HashMap<Identity, Had>,
     /// Zombies that were zombies before.
@@ -207,7 +220,14 @@ impl<'a> Hunt<'a> {
                 Err(error) => return Err(error),
             };
         }
-        Ok(Self { quarry, protected, known: HashMap::new(), zombies: HashSet::new(), blank: HashSet::new() })
+        Ok(Self {
+            quarry,
+            protected,
+            own: HashSet::new(),
+            known: HashMap::new(),
+            zombies: HashSet::new(),
+            blank: HashSet::new(),
+        })
     }
 
     /// Goes on until nothing is left, or nothing more can be done; answers what could not be ended.
@@ -292,6 +312,11 @@ impl<'a> Hunt<'a> {
     /// # Errors
     /// When the list cannot be read or the kernel is short of something: then everybody counts as being still there.
     fn look(&mut self, at_once: Option<Sign>) -> io::Result<()> {
+        if let Quarry::Survivor(survivor) = self.quarry {
+            // What this program launches carries the mark too, if it was itself started from within the survivor.
+            let is_within = procfs::marks(own_pid())?.iter().any(|mark| mark == survivor.mark.as_bytes());
+            self.own = if is_within { Descendants::now().0 } else { HashSet::new() };
+        }
         let mut crowd = Crowd::default();
         let mut found = Vec::new();
         let mut zombies = HashSet::new();
@@ -364,7 +389,11 @@ impl<'a> Hunt<'a> {
     }
 
     fn is_excepted(&self, process: Identity) -> bool {
-        matches!(self.quarry, Quarry::Descendants(except) if except.0.contains(&process))
+        match self.quarry {
+            Quarry::Descendants(except) => except.0.contains(&process),
+            Quarry::Survivor(_) => self.own.contains(&process),
+            Quarry::Node { .. } => false,
+        }
     }
 
     /// Whether one that was not known is among those who are searched for, by itself.
@@ -377,8 +406,7 @@ impl<'a> Hunt<'a> {
                 let is_spared = |mark: &Vec<u8>| std::str::from_utf8(mark).is_ok_and(|mark| spared.contains(mark));
                 Ok(marks.iter().any(|mark| is_of(node, mark)) && !marks.iter().any(is_spared))
             }
-            // The number of a session means no other one as long as somebody is in it.
-            Quarry::Survivor(survivor) if stat.session == survivor.root.0.pid => Ok(true),
+            Quarry::Survivor(survivor) if stat.session == survivor.root.0.pid && !is_another(survivor.root) => Ok(true),
             Quarry::Survivor(survivor) => {
                 Ok(procfs::marks(process.pid)?.iter().any(|mark| mark == survivor.mark.as_bytes()))
             }
@@ -391,6 +419,11 @@ impl<'a> Hunt<'a> {
             let _another_hunt_was_faster = sys::wait(Whom::Pid(process.pid), Then::Reap);
         }
     }
+}
+
+/// Whether a number means somebody else by now. As long as that is not so, who is in the session of that number is in this one's.
+fn is_another(root: Root) -> bool {
+    Stat::read(root.0.pid).is_ok_and(|stat| stat.start != root.0.start)
 }
 
 /// Whether a mark is of this node: `<node>:<pid>`.

@@ -146,9 +146,12 @@ impl RealBackend {
 
 impl Backend for RealBackend {
     fn launch(&mut self, plan: Arc<LaunchPlan>) {
-        let pid = plan.pid;
-        self.pending.insert(pid);
-        if self.launches.send(plan).is_err() && self.pending.take(pid) {
+        let (pid, is_there) = (plan.pid, plan.survivor.is_some());
+        // What is there already cannot be called off: it would be forgotten, and live on.
+        if !is_there {
+            self.pending.insert(pid);
+        }
+        if self.launches.send(plan).is_err() && (is_there || self.pending.take(pid)) {
             self.refuse(pid, SpawnError::LauncherGone);
         }
     }

@@ -22,6 +22,7 @@ enum Step {
     Restore { job: usize, shape: usize, start: bool, survivors: usize },
     Reconfigure { job: usize, shape: usize, start: bool },
     Unload(usize),
+    UnloadConfigured(usize),
     Start(usize),
     Stop(usize),
     Restart(usize),
@@ -53,6 +54,7 @@ fn step() -> impl Strategy<Value = Step> {
         3 => (job.clone(), 0..10_usize, prop::bool::weighted(0.8))
             .prop_map(|(job, shape, start)| Step::Reconfigure { job, shape, start }),
         1 => job.clone().prop_map(Step::Unload),
+        1 => job.clone().prop_map(Step::UnloadConfigured),
         2 => job.clone().prop_map(Step::Start),
         2 => job.clone().prop_map(Step::Stop),
         2 => job.clone().prop_map(Step::Restart),
@@ -118,6 +120,7 @@ fn command(step: &Step) -> Option<Command> {
         }
         Step::Reconfigure { job, shape, start } => Command::Reconfigure(configured(job, shape, start)),
         Step::Unload(job) => Command::Unload(name(job)),
+        Step::UnloadConfigured(job) => Command::UnloadConfigured(name(job)),
         Step::Start(job) => Command::Start(name(job)),
         Step::Stop(job) => Command::Stop(name(job)),
         Step::Restart(job) => Command::Restart(name(job)),
@@ -146,7 +149,12 @@ fn take(world: &mut World, step: &Step) {
     match *step {
         Step::Launched { which, fails } => {
             if let Some(pid) = pick(world, State::Launching, which) {
-                let failure = if world.cancelled.contains(&pid) { SpawnError::Cancelled } else { missing() };
+                // What is there already is not called off.
+                let failure = match (world.processes[&pid].is_survivor, world.cancelled.contains(&pid)) {
+                    (true, _) => SpawnError::Gone,
+                    (false, true) => SpawnError::Cancelled,
+                    (false, false) => missing(),
+                };
                 world.answer_launch(pid, if fails { Err(failure) } else { Ok(()) });
             }
         }
@@ -170,6 +178,7 @@ fn take(world: &mut World, step: &Step) {
         | Step::Restore { .. }
         | Step::Reconfigure { .. }
         | Step::Unload(_)
+        | Step::UnloadConfigured(_)
         | Step::Start(_)
         | Step::Stop(_)
         | Step::Restart(_)

@@ -11,7 +11,7 @@ use crate::{
     config::{JobConfig, JobSpec},
     events::{Event, EventKind},
     names::{JobName, OsPid, ProcessId, Signal},
-    supervisor::{Answer, Command, Effect, Input, OneOff, Refusal, Scale, Supervisor, Ticket, TimerId},
+    supervisor::{Answer, Command, Effect, Input, OneOff, Origin, Refusal, Scale, Supervisor, Ticket, TimerId},
 };
 
 /// What the world knows of a process.
@@ -20,6 +20,8 @@ pub(super) struct Simulated {
     pub(super) job: JobName,
     pub(super) config: Arc<JobConfig>,
     pub(super) instance: u32,
+    /// Whether it was there before.
+    pub(super) is_survivor: bool,
     pub(super) state: State,
     /// When it was first asked to end.
     pub(super) terminated: Option<Instant>,
@@ -156,6 +158,12 @@ impl World {
             Command::Start(name) | Command::Restart(name) => {
                 if loaded(name) {
                     self.wanted.insert(name.clone());
+                }
+                self.concerned = Some(name.clone());
+            }
+            Command::UnloadConfigured(name) => {
+                if self.supervisor.standing(name).is_some_and(|standing| standing.origin == Origin::Configuration) {
+                    self.wanted.remove(name);
                 }
                 self.concerned = Some(name.clone());
             }
@@ -318,6 +326,7 @@ impl World {
                     job: name,
                     config: launch.config,
                     instance: launch.instance,
+                    is_survivor: launch.survivor.is_some(),
                     state: State::Launching,
                     terminated: None,
                     killed: false,

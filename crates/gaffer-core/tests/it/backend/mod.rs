@@ -6,6 +6,7 @@
 mod io;
 mod launch;
 mod leftovers;
+mod survivors;
 mod terminal;
 mod tree;
 
