@@ -83,6 +83,8 @@ fn told(before: &Register, change: &Change) -> Vec<String> {
             Some(old) => differences(old, user),
         },
         Change::DeleteUser(name) => vec![format!("deleted user {name:?}")],
+        // They say nothing of rights, and whoever keeps them tells of them.
+        Change::PutWebhook(_) | Change::DeleteWebhook(_) => Vec::new(),
     }
 }
 

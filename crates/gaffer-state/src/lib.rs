@@ -1,4 +1,4 @@
-//! What of a gaffer node outlives it: its keys and users, in one file.
+//! What of a gaffer node outlives it: its keys, users and webhooks, in one file.
 //!
 //! | part | is |
 //! | --- | --- |
@@ -28,6 +28,6 @@ pub use file::StateFile;
 pub use folder::StateFolder;
 pub use key::Key;
 pub use password::PasswordHash;
-pub use records::{Change, KeyRecord, Records, UserRecord};
+pub use records::{Change, KeyRecord, Records, UserRecord, WebhookRecord};
 pub use rules::AccessError;
 pub use secret::{ApiKey, KeyDigest};

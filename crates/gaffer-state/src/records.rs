@@ -1,5 +1,7 @@
 //! What is kept.
 
+use std::{fmt, time::Duration};
+
 use gaffer_core::access::{KeyId, Permissions};
 use serde_json::{Map, Value};
 
@@ -41,6 +43,34 @@ pub struct UserRecord {
     pub extra: Map<String, Value>,
 }
 
+/// A webhook of the API. What it says is checked by who makes it, and again by who reads it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct WebhookRecord {
+    /// What it is addressed by.
+    pub id: String,
+    /// Patterns of the events that it wants.
+    pub events: Vec<String>,
+    /// Where they are sent.
+    pub url: String,
+    /// What they are signed with. It is of no use but as it is, and so is kept as it is.
+    pub secret: Option<String>,
+    /// Time for one attempt. It is kept in milliseconds.
+    pub timeout: Duration,
+    /// The file of the authorities that are trusted, if not those of the system.
+    pub cacert: Option<String>,
+}
+
+impl fmt::Debug for WebhookRecord {
+    /// Without the secret.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WebhookRecord")
+            .field("id", &self.id)
+            .field("events", &self.events)
+            .field("url", &self.url)
+            .finish_non_exhaustive()
+    }
+}
+
 /// All that is kept.
 #[derive(Clone, Debug, Default)]
 pub struct Records {
@@ -48,6 +78,8 @@ pub struct Records {
     pub keys: Vec<KeyRecord>,
     /// The users, in the order of their making.
     pub users: Vec<UserRecord>,
+    /// The webhooks of the API, in the order of their making.
+    pub webhooks: Vec<WebhookRecord>,
 }
 
 /// Something that is to be kept otherwise.
@@ -61,4 +93,8 @@ pub enum Change {
     PutUser(UserRecord),
     /// A user is forgotten, if there is such a one.
     DeleteUser(String),
+    /// A webhook is made, or replaced.
+    PutWebhook(WebhookRecord),
+    /// The webhook of this id is forgotten, if it is there.
+    DeleteWebhook(String),
 }

@@ -134,6 +134,7 @@ impl Register {
                 Change::DeleteKey(id) => self.remove(&id),
                 Change::PutUser(user) => drop(self.users.insert(user.name.clone(), Arc::new(user))),
                 Change::DeleteUser(name) => drop(self.users.remove(&name)),
+                Change::PutWebhook(_) | Change::DeleteWebhook(_) => {} // Nothing that keys and users have to do with.
             }
         }
     }
