@@ -16,6 +16,7 @@ mod reload;
 mod run;
 mod settings;
 mod state;
+mod webhooks;
 
 use std::{
     io::{self, Write},

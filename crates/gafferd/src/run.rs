@@ -14,7 +14,7 @@ use gaffer_http::{HttpHandler, api};
 use tokio::{runtime::Runtime, time::timeout};
 use tracing::{error, info, warn};
 
-use crate::{args::Args, console, endpoints, reload, settings::Settings, state::Open};
+use crate::{args::Args, console, endpoints, reload, settings::Settings, state::Open, webhooks};
 
 /// Time at the end for threads of the runtime that still read some file.
 const STRAGGLERS: Duration = Duration::from_secs(1);
@@ -54,9 +54,10 @@ fn serve(settings: Settings, verbose: u8) -> anyhow::Result<ExitCode> {
 async fn node(settings: Settings, verbose: u8) -> anyhow::Result<ExitCode> {
     // First of all: from here on a signal to stop is kept until it can be heeded.
     let signals = SignalHandler::install().context("cannot catch signals")?;
-    let Open { access, folder: _locked } = settings.state.open().await?;
+    let Open { access, file, folder: _locked } = settings.state.open().await?;
     let has_keys = access.is_some();
-    let options = api::Options { access, ..settings.api };
+    let webhooks = webhooks::open(settings.webhooks, file).await?;
+    let options = api::Options { access, webhooks: Some(webhooks.clone()), ..settings.api };
     let http = HttpHandler::new(endpoints::bind(&settings.endpoints).await?).with_options(options);
     let addresses = http.addresses().to_vec();
     for warning in endpoints::exposed(&settings.endpoints, &addresses, has_keys) {
@@ -68,6 +69,8 @@ async fn node(settings: Settings, verbose: u8) -> anyhow::Result<ExitCode> {
     let mut applications: Vec<Box<dyn Application>> = vec![Box::new(signals)];
     applications.extend(console::of_verbosity(verbose).map(|console| Box::new(console) as Box<dyn Application>));
     start(&manager, applications).await?;
+    // Before anything happens. They are told of to the manager later, as they are the last to be stopped.
+    webhooks.start(&manager).await;
     // Clients that connect meanwhile wait: whoever is answered finds all jobs.
     let mut loading = pin!(load(&manager, settings.jobs));
     let loaded = timeout(FIRST_LAUNCHES, &mut loading).await.is_ok();
@@ -75,6 +78,7 @@ async fn node(settings: Settings, verbose: u8) -> anyhow::Result<ExitCode> {
     let mut applications: Vec<Box<dyn Application>> = Vec::new();
     applications.extend(registrar.map(|registrar| Box::new(registrar) as Box<dyn Application>));
     applications.push(Box::new(http));
+    applications.push(Box::new(webhooks));
     start(&manager, applications).await?;
     for address in addresses {
         info!(endpoint = address.endpoint, "listening on {address}");

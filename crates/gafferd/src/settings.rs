@@ -4,6 +4,7 @@ use std::{fmt, path::PathBuf};
 
 use gaffer_core::{
     JobConfig, ManagerOptions,
+    config::WebhookConfig,
     ini::{IniErrors, NodeConfig},
 };
 use gaffer_http::api::{self, Hosts, Origins};
@@ -14,6 +15,7 @@ use crate::{
     lookup::{self, Lookup},
     plugins,
     state::{self, State},
+    webhooks,
 };
 
 /// What the node is started with.
@@ -27,6 +29,7 @@ pub(crate) struct Settings {
     pub(crate) manager: ManagerOptions,
     pub(crate) pidfile: Option<PathBuf>,
     pub(crate) lookup: Option<Lookup>,
+    pub(crate) webhooks: Vec<WebhookConfig>,
     /// What will not do what its author may expect.
     pub(crate) warnings: Vec<String>,
 }
@@ -57,11 +60,13 @@ impl Settings {
         let lookup = lookup::of(args, &config)?;
         let mut warnings: Vec<String> = config.warnings.iter().map(ToString::to_string).collect();
         warnings.extend(plugins.warning);
+        warnings.extend(webhooks::exposed(&config.webhooks));
+        let webhooks = config.webhooks.into_iter().map(|webhook| webhook.config).collect();
         let mut jobs = config.jobs;
         jobs.sort_by_key(JobConfig::priority); // Stable: equals stay in the order of the file.
         let manager = ManagerOptions { stats_interval: config.settings.stats_interval, ..ManagerOptions::default() };
         let pidfile = args.pidfile.clone().or(config.settings.pidfile);
-        Ok(Self { endpoints, api, state, jobs, manager, pidfile, lookup, warnings })
+        Ok(Self { endpoints, api, state, jobs, manager, pidfile, lookup, webhooks, warnings })
     }
 }
 

@@ -10,7 +10,7 @@ use std::{
 
 use anyhow::Context;
 use gaffer_core::ini::NodeConfig;
-use gaffer_state::{Access, DEFAULT_SESSION_LIFETIME, StateFolder};
+use gaffer_state::{Access, DEFAULT_SESSION_LIFETIME, StateFile, StateFolder};
 use nix::unistd::Uid;
 use sha2::{Digest, Sha256};
 use tracing::warn;
@@ -37,6 +37,8 @@ pub(crate) struct State {
 #[derive(Debug)]
 pub(crate) struct Open {
     pub(crate) access: Option<Access>,
+    /// Where else what is to outlive the node is kept.
+    pub(crate) file: Option<StateFile>,
     /// Its lock keeps another gafferd off.
     pub(crate) folder: Option<StateFolder>,
 }
@@ -102,17 +104,18 @@ impl State {
     /// When it does not open; when another gafferd has it.
     pub(crate) async fn open(&self) -> anyhow::Result<Open> {
         if !self.requires_key {
-            return Ok(Open { access: None, folder: None });
+            return Ok(Open { access: None, file: None, folder: None });
         }
         let folder = StateFolder::lock(&self.folder)?;
-        let access = Access::open_for(folder.file()?, self.session_lifetime).await?;
+        let file = folder.file()?;
+        let access = Access::open_for(file.clone(), self.session_lifetime).await?;
         if !access.has_admin_key() {
             let command = &self.command;
             warn!(
                 "keys are required, and there is none that permits everything; make one: {command} --create-admin-user"
             );
         }
-        Ok(Open { access: Some(access), folder: Some(folder) })
+        Ok(Open { access: Some(access), file: Some(file), folder: Some(folder) })
     }
 
     /// Opens keys and users, beside a node that may be running.

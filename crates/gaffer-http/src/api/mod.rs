@@ -30,6 +30,7 @@ mod streams;
 mod users;
 mod waiting_input;
 mod watch;
+mod webhooks;
 mod websocket;
 mod wstreams;
 
@@ -58,6 +59,7 @@ use crate::{
     front::{answer, cors, frame, hosts},
     serve::Lifetime,
     sites::Sites,
+    webhooks::Webhooks,
 };
 pub use crate::{
     front::{ApiError, Hosts, InvalidHost},
@@ -78,6 +80,7 @@ struct Api {
     /// That of the server: endless answers and websockets end with it.
     lifetime: Lifetime,
     plugins: Plugins,
+    webhooks: Option<Webhooks>,
 }
 
 impl Api {
@@ -117,6 +120,8 @@ pub struct Options {
     pub access: Option<Access>,
     /// How requests may address the node.
     pub hosts: Hosts,
+    /// The webhooks of the manager, for who may manage everything. Default: none, and their calls are answered with a 404.
+    pub webhooks: Option<Webhooks>,
 }
 
 impl Default for Options {
@@ -128,6 +133,7 @@ impl Default for Options {
             routes: Router::new(),
             access: None,
             hosts: Hosts::default(),
+            webhooks: None,
         }
     }
 }
@@ -145,6 +151,7 @@ pub fn router(manager: Manager, options: Options, lifetime: Lifetime) -> Router 
         waiting_input: WaitingInput::default(),
         lifetime,
         plugins,
+        webhooks: options.webhooks,
     };
     let channel = control::routes(api.clone(), options.origins.clone());
     let (routes, mut document) = described().split_for_parts();
@@ -204,6 +211,8 @@ fn described() -> OpenApiRouter<Api> {
         .routes(routes!(groups::stop))
         .routes(routes!(groups::restart))
         .routes(routes!(plugins::file))
+        .routes(routes!(webhooks::list, webhooks::add))
+        .routes(routes!(webhooks::detail, webhooks::remove))
         .merge(sessions_family())
 }
 

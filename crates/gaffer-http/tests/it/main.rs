@@ -29,5 +29,6 @@ mod streams;
 mod tls;
 mod unix;
 mod watch;
+mod webhooks;
 mod wire;
 mod wstreams;

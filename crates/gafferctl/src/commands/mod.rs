@@ -18,6 +18,7 @@ mod status;
 mod wait;
 mod wanted;
 mod watch;
+pub(crate) mod webhooks;
 
 use gaffer_cli::{
     Context, Failure,
