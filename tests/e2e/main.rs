@@ -35,5 +35,6 @@ mod streams;
 mod three_ways;
 mod transcript;
 mod trees;
+mod webhooks;
 mod websockets;
 mod wire;
