@@ -17,7 +17,7 @@ use utoipa::IntoParams;
 
 use super::{
     ApiError,
-    access::ManagesHooks,
+    access::{ManagesHooks, audit},
     answer::{self, Done},
     extract::{Object, Path},
     schema,
@@ -29,7 +29,7 @@ use crate::webhooks::WebhookError;
     (status = 200, description = "those of the configuration, then those of the API", body = schema::Webhooks),
     (status = 404, description = "this node has no webhooks"),
 ))]
-pub(super) async fn list(ManagesHooks(webhooks): ManagesHooks) -> Response {
+pub(super) async fn list(ManagesHooks { webhooks, .. }: ManagesHooks) -> Response {
     answer::private(&WebhookList { webhooks: webhooks.list() })
 }
 
@@ -48,9 +48,14 @@ struct Made {
     (status = 404, description = "this node has no webhooks"),
     (status = 409, description = "these events are sent there already, or there are too many hooks"),
 ))]
-pub(super) async fn add(ManagesHooks(webhooks): ManagesHooks, Object(object): Object) -> Result<Response, ApiError> {
+pub(super) async fn add(
+    ManagesHooks { webhooks, caller }: ManagesHooks,
+    Object(object): Object,
+) -> Result<Response, ApiError> {
     let (config, ignored) = read(object)?;
+    let origin = config.url.origin().to_owned();
     let hook = webhooks.add(config).await?;
+    audit::done(&caller, format_args!("added webhook {}, which sends {} to {origin}", hook.id, hook.events.join(", ")));
     let location = HeaderValue::from_str(&format!("/webhooks/{}", hook.id));
     let mut response = answer::private(&Made { hook, ignored });
     *response.status_mut() = StatusCode::CREATED;
@@ -68,7 +73,10 @@ pub(super) struct ById {
 
 /// Tells of a webhook. For whoever may manage everything.
 #[utoipa::path(get, path = "/webhooks/{id}", tag = "webhooks", params(ById), responses((status = 200, body = schema::Webhook)))]
-pub(super) async fn detail(ManagesHooks(webhooks): ManagesHooks, Path(path): Path<ById>) -> Result<Response, ApiError> {
+pub(super) async fn detail(
+    ManagesHooks { webhooks, .. }: ManagesHooks,
+    Path(path): Path<ById>,
+) -> Result<Response, ApiError> {
     let hook = webhooks.get(&path.id).ok_or(WebhookError::Unknown(path.id))?;
     Ok(answer::private(&hook))
 }
@@ -78,8 +86,12 @@ pub(super) async fn detail(ManagesHooks(webhooks): ManagesHooks, Path(path): Pat
     (status = 200, body = Done),
     (status = 409, description = "it is one of the configuration"),
 ))]
-pub(super) async fn remove(ManagesHooks(webhooks): ManagesHooks, Path(path): Path<ById>) -> Result<Response, ApiError> {
+pub(super) async fn remove(
+    ManagesHooks { webhooks, caller }: ManagesHooks,
+    Path(path): Path<ById>,
+) -> Result<Response, ApiError> {
     webhooks.remove(&path.id).await?;
+    audit::done(&caller, format_args!("removed webhook {}", path.id));
     Ok(Done::default().into_response())
 }
 
@@ -127,9 +139,9 @@ fn read(object: Map<String, Value>) -> Result<(WebhookConfig, Vec<String>), ApiE
 
 /// A pattern, or a list of some.
 fn patterns(key: &str, value: &Value) -> Result<Vec<Pattern>, ApiError> {
-    let one = |value: &Value| match value {
-        Value::String(text) => text.parse::<Pattern>().map_err(|error| wrong(key, error)),
-        other => Err(wrong(key, format_args!("must be a pattern of events, or a list of some, but has {other} in it"))),
+    let one = |value: &Value| {
+        let odd = || wrong(key, format_args!("must be a pattern of events, or a list of some, but has {value} in it"));
+        value.as_str().ok_or_else(odd)?.parse::<Pattern>().map_err(|error| wrong(key, error))
     };
     let Value::Array(list) = value else { return Ok(vec![one(value)?]) };
     if list.is_empty() || list.len() > MAX_PATTERNS {

@@ -4,14 +4,12 @@
 //! of its own queue. The manager never waits for it in any case.
 
 use std::{
-    future::Future,
     hash::{BuildHasher, RandomState},
-    pin::Pin,
     sync::Arc,
     time::SystemTime,
 };
 
-use futures_util::{StreamExt, stream::FuturesUnordered};
+use futures_util::{StreamExt, future::BoxFuture, stream::FuturesUnordered};
 use gaffer_core::{JobName, events::Notification};
 use tokio::{
     sync::watch,
@@ -44,7 +42,7 @@ pub(super) struct Courier {
     tally: Arc<Tally>,
     lanes: Lanes<JobName, Arc<Notification>>,
     health: Health,
-    under_way: FuturesUnordered<Pin<Box<dyn Future<Output = (Parcel, Outcome)> + Send>>>,
+    under_way: FuturesUnordered<BoxFuture<'static, (Parcel, Outcome)>>,
     failing: Trouble,
     overflowing: Trouble,
 }

@@ -44,10 +44,10 @@ use tokio::{
     time::{Instant, timeout},
 };
 use tokio_util::task::TaskTracker;
-use tracing::{info, warn};
+use tracing::warn;
 
 use self::{
-    registry::{Hook, Place, configured_id, new_id},
+    registry::{Hook, Place, configured_id, new_id, written},
     sender::Sender,
 };
 pub use self::{retry::RetryPolicy, sender::WebhookProblem};
@@ -87,7 +87,7 @@ pub enum WebhookError {
         /// The hook's name, if it has one.
         name: Option<String>,
         /// What is wrong.
-        problem: WebhookProblem,
+        problem: Box<WebhookProblem>,
     },
     /// There is no hook of this id.
     #[error("there is no webhook `{0}`")]
@@ -266,7 +266,6 @@ impl Webhooks {
         if let Some(place) = &*place {
             hook.start(place);
         }
-        info!("webhook {hook} was added");
         let info = hook.info();
         self.hooks().push(hook);
         Ok(info)
@@ -298,7 +297,6 @@ impl Webhooks {
         }
         let removed: Vec<Hook> = self.hooks().extract_if(.., |hook| hook.id == id).collect();
         for hook in removed {
-            info!("webhook {hook} was removed");
             hook.end().await;
         }
         Ok(())
@@ -404,7 +402,7 @@ async fn prepared(
 ) -> Result<Vec<(WebhookConfig, Sender)>, WebhookError> {
     let prepare = move |config: WebhookConfig| match Sender::new(&config, options.parallel) {
         Ok(sender) => Ok((config, sender)),
-        Err(problem) => Err(WebhookError::Unusable { name: config.name, problem }),
+        Err(problem) => Err(WebhookError::Unusable { name: config.name, problem: Box::new(problem) }),
     };
     let preparing = spawn_blocking(move || configs.into_iter().map(prepare).collect());
     preparing.await.unwrap_or(Err(WebhookError::Ended))
@@ -425,7 +423,7 @@ fn record(id: &str, config: &WebhookConfig) -> Option<WebhookRecord> {
         Some(file) => Some(file.to_str()?.to_owned()),
         None => None,
     };
-    let events = events.iter().map(ToString::to_string).collect();
+    let events = events.iter().map(written).collect();
     Some(WebhookRecord { id: id.to_owned(), events, url: url.to_string(), secret, timeout: *timeout, cacert })
 }
 

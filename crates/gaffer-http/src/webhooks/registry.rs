@@ -6,6 +6,7 @@ use gaffer_core::{
     Manager,
     api::webhooks::{WebhookInfo, WebhookOrigin},
     config::WebhookConfig,
+    events::{EventKind, Pattern},
 };
 use ring::rand::{SecureRandom, SystemRandom};
 use sha2::{Digest, Sha256};
@@ -88,7 +89,7 @@ impl Hook {
             id: self.id.clone(),
             origin: self.origin,
             name: config.name.clone(),
-            events: config.events.iter().map(ToString::to_string).collect(),
+            events: config.events.iter().map(written).collect(),
             url: config.url.to_string(),
             signed: self.sender.signs(),
             timeout: config.timeout.as_secs_f64(),
@@ -114,13 +115,28 @@ impl std::fmt::Display for Hook {
     }
 }
 
+/// A pattern as people write it, so that it reads as the same.
+pub(super) fn written(pattern: &Pattern) -> String {
+    match pattern {
+        // With a dot it would read as that event of a job that is called as the session is.
+        Pattern::Job(job, None) if job.short() != job.name() && job.name().parse::<EventKind>().is_ok() => {
+            format!("proc.{}:{}", job.session(), job.name())
+        }
+        Pattern::Job(job, None) => format!("proc.{}", job.short()),
+        Pattern::Job(job, Some(kind)) => format!("proc.{}.{kind}", job.short()),
+        Pattern::All | Pattern::Kind(_) | Pattern::Jobs | Pattern::Session(_) | Pattern::Process(..) => {
+            pattern.to_string()
+        }
+    }
+}
+
 /// The id of a hook of the configuration: the same whenever it is read. One with a name keeps it whatever else changes.
 pub(super) fn configured_id(config: &WebhookConfig) -> String {
     let mut digest = Sha256::new();
     match &config.name {
         Some(name) => digest.update(format!("name\0{name}")),
         None => {
-            let events: Vec<String> = config.events.iter().map(ToString::to_string).collect();
+            let events: Vec<String> = config.events.iter().map(written).collect();
             digest.update(format!("events\0{}\0{}", events.join(","), config.url));
         }
     }
@@ -141,4 +157,47 @@ fn hexadecimal(bytes: &[u8]) -> String {
         let _: std::fmt::Result = write!(text, "{byte:02x}");
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pattern_is_written_so_that_it_reads_as_the_same() {
+        for (text, expected) in [
+            (".", "."),
+            ("load", "create"),
+            ("proc", "proc"),
+            ("proc.7.exit", "proc.7.exit"),
+            ("job.shop", "job.shop"),
+            ("proc.web", "proc.web"),
+            ("job.default.web.exit", "proc.web.exit"),
+            ("proc.shop.web.exit", "proc.shop.web.exit"),
+            ("proc.a.b:web", "proc.a.b.web"),
+            ("proc.exit", "proc.exit"),
+            ("proc.exit.exit", "proc.exit.exit"),
+            ("proc.shop:exit", "proc.shop:exit"),
+            ("proc.a.b:exit", "proc.a.b:exit"),
+            ("proc.shop.exit.spawn", "proc.shop.exit.spawn"),
+        ] {
+            let pattern: Pattern = text.parse().unwrap();
+            assert_eq!(written(&pattern), expected);
+            assert_eq!(expected.parse(), Ok(pattern), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_hook_of_the_configuration_is_called_the_same_whenever_it_is_read() {
+        let hook = |pattern: &str, url: &str| WebhookConfig::new(vec![pattern.parse().unwrap()], url.parse().unwrap());
+        let id = configured_id(&hook("create", "http://a"));
+        assert_eq!((id.len(), &id), (12, &configured_id(&hook("load", "http://a"))));
+        assert_ne!(id, configured_id(&hook("exit", "http://a")));
+        assert_ne!(id, configured_id(&hook("create", "http://b")));
+        let [mut one, mut other] = [hook("create", "http://a"), hook("exit", "http://b")];
+        one.name = Some("pager".to_owned());
+        other.name.clone_from(&one.name);
+        assert_eq!(configured_id(&one), configured_id(&other));
+        assert_ne!(configured_id(&one), id);
+    }
 }

@@ -243,9 +243,12 @@ fn tls_of(config: &WebhookConfig) -> Result<ClientConfig, WebhookProblem> {
     };
     let in_keyfile = |problem| TlsError { key, file: file.clone(), problem };
     let private = tls::private_key(file, config.keyfile.is_none()).map_err(in_keyfile)?;
-    let config = builder.with_client_auth_cert(chain, private).map_err(|error| match error {
-        rustls::Error::InconsistentKeys(_) => in_keyfile(TlsProblem::Mismatch { certfile: certfile.clone() }),
-        error => in_certfile(TlsProblem::Certificate(error.to_string())),
+    let config = builder.with_client_auth_cert(chain, private).map_err(|error| {
+        if matches!(error, rustls::Error::InconsistentKeys(_)) {
+            in_keyfile(TlsProblem::Mismatch { certfile: certfile.clone() })
+        } else {
+            in_certfile(TlsProblem::Certificate(error.to_string()))
+        }
     })?;
     Ok(config)
 }

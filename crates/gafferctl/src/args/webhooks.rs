@@ -5,7 +5,7 @@ use std::{fmt, time::Duration};
 use clap::{Args, Subcommand};
 use gaffer_core::{
     config::{Secret, WebhookConfig, WebhookUrl},
-    events::Pattern,
+    events::{InvalidPattern, Pattern},
 };
 
 /// What to do about webhooks.
@@ -45,8 +45,8 @@ pub(crate) struct NewWebhookArgs {
     pub(crate) authorities: Option<String>,
 
     /// The beginning of an event's topic, such as `proc.web`, `proc.web.exit` or `exit`; `.` is everything
-    #[arg(value_name = "PATTERN")]
-    pub(crate) pattern: Pattern,
+    #[arg(value_name = "PATTERN", value_parser = pattern)]
+    pub(crate) pattern: String,
 
     /// Where they go: http://… or https://…
     #[arg(value_name = "URL")]
@@ -58,6 +58,11 @@ impl fmt::Debug for NewWebhookArgs {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("NewWebhookArgs").field("pattern", &self.pattern).field("url", &self.url).finish_non_exhaustive()
     }
+}
+
+/// Checks a pattern before the node does, which gets it as it was written.
+fn pattern(text: &str) -> Result<String, InvalidPattern> {
+    text.parse::<Pattern>().map(|_| text.to_owned())
 }
 
 /// Reads a time-out.
@@ -94,7 +99,7 @@ mod tests {
     fn a_webhook_is_a_pattern_and_a_url() {
         let line = "add_webhook proc.web https://a.example/x --secret hush --timeout 2.5";
         let Ok(WebhookCommand::AddWebhook(hook)) = read(line) else { panic!() };
-        assert_eq!((hook.pattern.to_string().as_str(), hook.url.as_str()), ("job.default.web", "https://a.example/x"));
+        assert_eq!((hook.pattern.as_str(), hook.url.as_str()), ("proc.web", "https://a.example/x"));
         assert_eq!(hook.timeout, Some(Duration::from_millis(2500)));
         assert!(!format!("{hook:?}").contains("hush"));
         assert!(read("add-webhook . http://a").is_ok() && read("del-webhook a b").is_ok());

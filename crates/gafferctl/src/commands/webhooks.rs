@@ -49,7 +49,7 @@ async fn add(context: &mut Context<'_>, hook: &NewWebhookArgs) -> Result<(), Fai
         secret => secret.map(str::to_owned),
     };
     let secret = secret.map(|secret| webhook_secret(&secret).map_err(Failure::Failed)).transpose()?;
-    let mut new = NewWebhook::new(hook.pattern.to_string(), hook.url.as_str());
+    let mut new = NewWebhook::new(hook.pattern.as_str(), hook.url.as_str());
     new.secret = secret;
     new.timeout = hook.timeout.map(|timeout| timeout.as_secs_f64());
     new.cacert.clone_from(&hook.authorities);

@@ -197,7 +197,10 @@ pub(in crate::api) async fn readable_sessions(manager: &Manager, caller: &Caller
 }
 
 /// Leave to say where events go, whatever of: that takes leave to manage everything. And the hooks that say it.
-pub(in crate::api) struct ManagesHooks(pub(in crate::api) Webhooks);
+pub(in crate::api) struct ManagesHooks {
+    pub(in crate::api) webhooks: Webhooks,
+    pub(in crate::api) caller: Caller,
+}
 
 impl FromRequestParts<Api> for ManagesHooks {
     type Rejection = ApiError;
@@ -206,7 +209,8 @@ impl FromRequestParts<Api> for ManagesHooks {
         let caller = Visitor::of_parts(parts).known()?;
         caller.check(Right::Manage, Resource::Everything)?;
         let none = || ApiError::new(StatusCode::NOT_FOUND, "not_found", "this node has no webhooks");
-        api.webhooks.clone().map(Self).ok_or_else(none)
+        let webhooks = api.webhooks.clone().ok_or_else(none)?;
+        Ok(Self { webhooks, caller })
     }
 }
 

@@ -28,7 +28,7 @@ async fn a_hook_is_added_looked_at_and_removed() {
     let id = hook["id"].as_str().unwrap();
     assert_eq!(made.header("location"), format!("/webhooks/{id}"));
     assert!(!made.body.contains("hush"), "{made:?}");
-    assert_eq!(hook["events"], json!(["job.default.web.create"]));
+    assert_eq!(hook["events"], json!(["proc.web.create"]));
     assert_eq!((&hook["signed"], &hook["timeout"], &hook["origin"]), (&json!(true), &json!(1.5), &json!("api")));
     assert_eq!(hook["ignored"], json!(["colour"]));
 
