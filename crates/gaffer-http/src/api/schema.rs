@@ -304,18 +304,26 @@ pub(super) struct Webhooks {
     webhooks: Vec<Webhook>,
 }
 
+/// A pattern of events, or a list of some.
+#[derive(ToSchema)]
+#[serde(untagged)]
+pub(super) enum Patterns {
+    Pattern(String),
+    Patterns(Vec<String>),
+}
+
 /// A webhook that is to be made. One of `event`, `pattern` and `events` is given.
 #[derive(ToSchema)]
 pub(super) struct NewWebhook {
     /// The events that it wants: `.` for all, `exit`, `proc.web`, `proc.web.exit`, or a list of such.
     #[schema(required = false)]
-    event: Labels,
+    event: Patterns,
     /// The same.
     #[schema(required = false)]
-    pattern: Labels,
+    pattern: Patterns,
     /// The same.
     #[schema(required = false)]
-    events: Labels,
+    events: Patterns,
     /// Where they are sent: `http` or `https`.
     url: String,
     /// What they are signed with.

@@ -44,9 +44,9 @@ async fn the_events_of_a_job_arrive_in_their_order_whatever_fails_on_the_way() {
     let expected = witness.all();
     let info = world.until_settled(&id, 2 * 25 * JOBS.len() as u64).await;
     assert_eq!((info.delivered, info.failed, info.dropped), (expected.len() as u64, 0, 0));
-    // A request that was sent on a connection that was just cut is made once more without our doing.
-    let failed = (expected.iter().map(|notification| notification.id() % 3).sum::<u64>()).min(info.retried);
-    assert_eq!(info.retried, failed);
+    // What was sent on a connection that had just been cut may have been sent once more without our doing.
+    let failing = expected.iter().map(|notification| notification.id() % 3).sum::<u64>();
+    assert!(info.retried > 0 && info.retried <= failing, "{info:?}, {failing}");
     for job in JOBS {
         let of_job = expected.iter().filter(|notification| notification.event().job.short() == job);
         let of_job: Vec<String> =
