@@ -8,6 +8,7 @@ would run any program with them. So each request is looked at last of all, whate
 - Most names are those of a few jobs, so that their number is bounded; most pids are those of processes that run.
 - Feeds are longpolls of what is sure to say something soon: endless answers, and those of several lines, are the business of
   other tests.
+- Webhooks lead to this machine, where nobody listens, and are few.
 - The jobs that keep talking (see schemathesis.sh) are read, but not stopped, changed or unloaded.
 """
 
@@ -83,6 +84,8 @@ class Narrowing:
             key = "pid" if self.dice.random() < 0.3 else "name"
             # What would load a huge number of processes must not get past the names.
             value = str(value)
+        if self.family == "webhooks":
+            return value
         if key in ("pid", "id"):
             return self.pid() if self.mostly() or str(value) == str(TALKING_PID) else value
         if key in ("name", "job"):
@@ -168,6 +171,11 @@ class Narrowing:
         if isinstance(value, dict):
             if "cmd" in value:
                 self.job(value)
+            if self.family == "webhooks" and isinstance(value.get("url"), str):
+                # What is not refused is called.
+                value["url"] = f"http://127.0.0.1:9/{self.dice.randrange(20)}" if self.mostly() else "ftp://127.0.0.1"
+            if self.family == "webhooks" and "event" in value and self.mostly():
+                value["event"] = "flap"
             for key in ("numprocesses", "scale"):
                 if key in value:
                     value[key] = self.number(value[key])

@@ -39,5 +39,6 @@ mod survival;
 mod three_ways;
 mod transcript;
 mod trees;
+mod webhooks;
 mod websockets;
 mod wire;

@@ -9,6 +9,7 @@
 //! | read what a process writes | [`Client::follow_output`] |
 //! | do all of that over one connection | [`Client::control`]: a [`Control`], which goes on by itself as well |
 //! | say who may do what | [`Client::login`]; keys, as [`Client::create_key`]; users, as [`Client::create_user`] |
+//! | have events sent to a URL | [`Client::webhooks`], [`Client::add_webhook`] |
 //! | find the node that has a job | [`lookup`] |
 //! | talk to a process | [`Client::stdio`], [`Client::channel`], [`Client::send`] |
 //!
@@ -79,6 +80,7 @@ mod stats;
 mod tls;
 mod transport;
 mod users;
+mod webhooks;
 mod websocket;
 
 pub use builder::ClientBuilder;

@@ -6,6 +6,7 @@ pub mod feed;
 pub mod frame;
 pub mod lookup;
 mod reconfiguration;
+pub mod webhooks;
 
 use std::collections::BTreeMap;
 

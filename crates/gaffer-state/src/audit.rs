@@ -85,6 +85,8 @@ fn told(before: &Register, change: &Change) -> Vec<String> {
         Change::DeleteUser(name) => vec![format!("deleted user {name:?}")],
         // None of these gives anybody a right.
         Change::PutJob(_) | Change::DeleteJob(_) => Vec::new(),
+        // They say nothing of rights, and whoever keeps them tells of them.
+        Change::PutWebhook(_) | Change::DeleteWebhook(_) => Vec::new(),
     }
 }
 

@@ -46,7 +46,12 @@ fn about(change: &Change) -> Option<&JobName> {
     match change {
         Change::PutJob(job) => Some(&job.name),
         Change::DeleteJob(name) => Some(name),
-        Change::PutKey(_) | Change::DeleteKey(_) | Change::PutUser(_) | Change::DeleteUser(_) => None,
+        Change::PutKey(_)
+        | Change::DeleteKey(_)
+        | Change::PutUser(_)
+        | Change::DeleteUser(_)
+        | Change::PutWebhook(_)
+        | Change::DeleteWebhook(_) => None,
     }
 }
 

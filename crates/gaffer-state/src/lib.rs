@@ -1,4 +1,4 @@
-//! What of a gaffer node outlives it: its keys, users and jobs, in one file; and which processes it has launched, in another.
+//! What of a gaffer node outlives it: its keys, users, jobs and webhooks, in one file; and which processes it has launched, in another.
 //!
 //! | part | is |
 //! | --- | --- |
@@ -34,6 +34,6 @@ pub use jobs::keep_jobs;
 pub use key::Key;
 pub use password::PasswordHash;
 pub use processes::{PastError, PastProcess, PastRun, ProcessLog};
-pub use records::{Change, KeyRecord, Records, StoredJob, UserRecord};
+pub use records::{Change, KeyRecord, Records, StoredJob, UserRecord, WebhookRecord};
 pub use rules::AccessError;
 pub use secret::{ApiKey, KeyDigest};

@@ -1,5 +1,7 @@
 //! What is kept.
 
+use std::{fmt, time::Duration};
+
 use gaffer_core::{
     JobName,
     access::{KeyId, Permissions},
@@ -62,6 +64,34 @@ pub struct StoredJob {
     pub number: u32,
 }
 
+/// A webhook of the API. What it says is checked by who makes it, and again by who reads it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct WebhookRecord {
+    /// What it is addressed by.
+    pub id: String,
+    /// Patterns of the events that it wants.
+    pub events: Vec<String>,
+    /// Where they are sent.
+    pub url: String,
+    /// What they are signed with. It is of no use but as it is, and so is kept as it is.
+    pub secret: Option<String>,
+    /// Time for one attempt. It is kept in milliseconds.
+    pub timeout: Duration,
+    /// The file of the authorities that are trusted, if not those of the system.
+    pub cacert: Option<String>,
+}
+
+impl fmt::Debug for WebhookRecord {
+    /// Without the secret.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WebhookRecord")
+            .field("id", &self.id)
+            .field("events", &self.events)
+            .field("url", &self.url)
+            .finish_non_exhaustive()
+    }
+}
+
 /// All that is kept.
 #[derive(Clone, Debug, Default)]
 pub struct Records {
@@ -71,6 +101,8 @@ pub struct Records {
     pub users: Vec<UserRecord>,
     /// The jobs, in the order of their loading.
     pub jobs: Vec<StoredJob>,
+    /// The webhooks of the API, in the order of their making.
+    pub webhooks: Vec<WebhookRecord>,
 }
 
 /// Something that is to be kept otherwise.
@@ -88,4 +120,8 @@ pub enum Change {
     PutJob(StoredJob),
     /// A job is forgotten, if it is there.
     DeleteJob(JobName),
+    /// A webhook is made, or replaced.
+    PutWebhook(WebhookRecord),
+    /// The webhook of this id is forgotten, if it is there.
+    DeleteWebhook(String),
 }

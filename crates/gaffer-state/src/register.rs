@@ -136,6 +136,7 @@ impl Register {
                 Change::DeleteUser(name) => drop(self.users.remove(&name)),
                 // They are not kept here.
                 Change::PutJob(_) | Change::DeleteJob(_) => {}
+                Change::PutWebhook(_) | Change::DeleteWebhook(_) => {} // Nothing that keys and users have to do with.
             }
         }
     }

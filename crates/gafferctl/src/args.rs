@@ -1,6 +1,7 @@
 //! The command line.
 
 mod access;
+mod webhooks;
 
 use std::{ffi::OsString, time::Duration};
 
@@ -12,7 +13,10 @@ use gaffer_core::{
     names::{Signal, StreamLabel},
 };
 
-pub(crate) use self::access::AccessCommand;
+pub(crate) use self::{
+    access::AccessCommand,
+    webhooks::{NewWebhookArgs, WebhookCommand, secret as webhook_secret},
+};
 
 /// Administer a gaffer node, near or far.
 #[derive(Debug, Parser)]
@@ -54,6 +58,10 @@ pub(crate) enum Command {
     /// What there is to do with keys and users.
     #[command(flatten)]
     Access(AccessCommand),
+
+    /// What there is to do with webhooks.
+    #[command(flatten)]
+    Webhook(WebhookCommand),
 }
 
 /// What to do with jobs, processes and the node.

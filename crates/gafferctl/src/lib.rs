@@ -1,4 +1,4 @@
-//! Administers a gaffer node, near or far: jobs, processes, signals, output, live events, keys and users.
+//! Administers a gaffer node, near or far: jobs, processes, signals, output, live events, keys, users and webhooks.
 //!
 //! | exit code | when |
 //! |---|---|
@@ -40,6 +40,10 @@ pub fn main() -> ExitCode {
         Command::Access(command) => {
             let client = args.connection.client(output)?;
             commands::access::run(command, &mut Context { client, output }).await
+        }
+        Command::Webhook(command) => {
+            let client = args.connection.client(output)?;
+            commands::webhooks::run(command, &mut Context { client, output }).await
         }
     })
     .into()

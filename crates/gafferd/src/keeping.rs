@@ -77,9 +77,13 @@ pub(crate) async fn begin(
 fn forgets(change: &Change) -> Option<&JobName> {
     match change {
         Change::DeleteJob(name) => Some(name),
-        Change::PutJob(_) | Change::PutKey(_) | Change::DeleteKey(_) | Change::PutUser(_) | Change::DeleteUser(_) => {
-            None
-        }
+        Change::PutJob(_)
+        | Change::PutKey(_)
+        | Change::DeleteKey(_)
+        | Change::PutUser(_)
+        | Change::DeleteUser(_)
+        | Change::PutWebhook(_)
+        | Change::DeleteWebhook(_) => None,
     }
 }
 

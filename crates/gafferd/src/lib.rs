@@ -25,6 +25,7 @@ mod start;
 mod state;
 mod summary;
 mod unit;
+mod webhooks;
 
 use std::{
     io::{self, Write},

@@ -10,6 +10,7 @@ use gaffer_core::{
     JobConfig, JobName, Manager, ManagerError,
     api::{Changes, Failed, JobChanges, Reconfiguration},
     applications::SignalHandler,
+    config::WebhookConfig,
     ini::NodeConfig,
     supervisor::{Origin, Refusal},
 };
@@ -18,6 +19,7 @@ use gaffer_http::{
     DEFAULT_DRAIN,
     api::{Reconfigure, ReconfigureError},
     serve::{Endpoint, Endpoints},
+    webhooks::Webhooks,
 };
 use tokio::{
     sync::{Mutex, Semaphore, watch},
@@ -49,6 +51,7 @@ pub(crate) struct Reconfigurer {
 struct Shared {
     args: Args,
     endpoints: Endpoints,
+    webhooks: Webhooks,
     /// How many files may be open.
     descriptors: Option<u64>,
     notifier: Notifier,
@@ -68,12 +71,14 @@ struct Shared {
 struct Current {
     /// As they are configured: what clients may cost is lowered by how many endpoints there are.
     endpoints: Vec<Endpoint>,
+    webhooks: Vec<WebhookConfig>,
 }
 
 /// A configuration that was read, and found to be good.
 struct Next {
     jobs: Vec<JobConfig>,
     endpoints: Vec<Configured>,
+    webhooks: Vec<WebhookConfig>,
     told: Reconfiguration,
 }
 
@@ -85,11 +90,13 @@ impl Reconfigurer {
         args: Args,
         settings: &Settings,
         endpoints: Endpoints,
+        webhooks: Webhooks,
         descriptors: Option<u64>,
         notifier: Notifier,
     ) -> Self {
+        let hooks = settings.webhooks.clone();
         let configured = endpoints::of(&args, &settings.config).unwrap_or_default();
-        let current = Current { endpoints: configured.into_iter().map(|one| one.endpoint).collect() };
+        let current = Current { endpoints: configured.into_iter().map(|one| one.endpoint).collect(), webhooks: hooks };
         let (started, turns) = (settings.config.clone(), Semaphore::new(READINGS));
         let (has_keys, is_registered) = (settings.state.requires_key, settings.lookup.is_some());
         let (sender, manager) = watch::channel(None);
@@ -98,6 +105,7 @@ impl Reconfigurer {
             shared: Arc::new(Shared {
                 args,
                 endpoints,
+                webhooks,
                 descriptors,
                 notifier,
                 manager,
@@ -177,7 +185,7 @@ impl Shared {
             Err(_) => return Err(ReconfigureError::Stopping),
         };
         let live = manager.standings().await.map_err(|_| ReconfigureError::Stopping)?;
-        let Settings { config, jobs, endpoints, mut warnings, .. } = settings;
+        let Settings { config, jobs, endpoints, webhooks, mut warnings, .. } = settings;
         let theirs =
             live.iter().filter(|(_, standing)| standing.origin == Origin::Client).map(|(config, _)| config.name());
         let taken = theirs.filter(|name| jobs.iter().any(|job| job.name() == *name));
@@ -205,11 +213,12 @@ impl Shared {
             files: config.files.iter().map(|file| file.display().to_string()).collect(),
             jobs: JobChanges::between(&live, &jobs),
             endpoints: changes,
+            webhooks: changed_hooks(&current.webhooks, &webhooks),
             at_restart: at_restart(&self.started, &config),
             warnings,
             ..Reconfiguration::default()
         };
-        Ok(Next { jobs, endpoints, told })
+        Ok(Next { jobs, endpoints, webhooks, told })
     }
 
     async fn apply(&self) -> Outcome {
@@ -234,30 +243,17 @@ impl Shared {
 
     /// Does what there is to do. What can fail as a whole comes first.
     async fn commit(&self, current: &mut Current, next: Next, manager: &Manager) -> Outcome {
-        let Next { jobs, endpoints, mut told } = next;
-        let Changes { added, removed, changed } = &told.endpoints;
-        if !told.endpoints.is_empty() {
-            let comes = |one: &&Configured| added.contains(&one.endpoint.name) || changed.contains(&one.endpoint.name);
-            let mut lowered = endpoints.clone();
-            if let Some(limit) = self.descriptors {
-                spare_descriptors(&mut lowered, limit);
-            }
-            let come: Vec<Configured> = lowered.iter().filter(comes).cloned().collect();
-            let go = removed.iter().chain(changed).cloned().collect();
-            // Who asked for this may have done so at one that goes, and is answered when all is done.
-            let drain = PATIENCE + DEFAULT_DRAIN;
-            let replaced =
-                self.endpoints.replace(come.iter().map(|one| one.endpoint.clone()).collect(), go, drain).await;
-            let listening = replaced.map_err(|error| {
-                let origin = endpoints.iter().find(|one| one.endpoint.name == error.endpoint);
-                let origin = origin.and_then(|one| one.origin.as_deref()).unwrap_or("endpoint:");
-                ReconfigureError::Invalid(format!("{origin} {:#}", anyhow::Error::new(error.source)))
-            })?;
-            told.warnings.extend(exposed(&come, &listening, self.has_keys));
-            for address in listening {
-                info!(endpoint = address.endpoint, "listening on {address}");
-            }
+        let Next { jobs, endpoints, webhooks, mut told } = next;
+        if !told.webhooks.is_empty() {
+            let set = self.webhooks.set_configured(webhooks.clone()).await;
+            set.map_err(|error| ReconfigureError::Invalid(error.to_string()))?;
         }
+        if let Err(error) = self.replace_endpoints(&endpoints, &mut told).await {
+            // They were good before.
+            let _as_before = self.webhooks.set_configured(current.webhooks.clone()).await;
+            return Err(error);
+        }
+
         let certificates = self.reread_certificates().await;
         // In a task of its own: it goes on when it is waited for no longer.
         let changing = tokio::spawn(change_jobs(manager.clone(), told.jobs.removed.clone(), jobs));
@@ -274,8 +270,41 @@ impl Shared {
             told.failed.push(Failed { name: "certificates".to_owned(), reason });
         }
         told.applied = true;
+        current.webhooks = webhooks;
         current.endpoints = endpoints.into_iter().map(|one| one.endpoint).collect();
         Ok(told)
+    }
+
+    /// Has the endpoints be as they are configured: all, or none.
+    async fn replace_endpoints(
+        &self,
+        endpoints: &[Configured],
+        told: &mut Reconfiguration,
+    ) -> Result<(), ReconfigureError> {
+        if told.endpoints.is_empty() {
+            return Ok(());
+        }
+        let Changes { added, removed, changed } = &told.endpoints;
+        let comes = |one: &&Configured| added.contains(&one.endpoint.name) || changed.contains(&one.endpoint.name);
+        let mut lowered = endpoints.to_vec();
+        if let Some(limit) = self.descriptors {
+            spare_descriptors(&mut lowered, limit);
+        }
+        let come: Vec<Configured> = lowered.iter().filter(comes).cloned().collect();
+        let go = removed.iter().chain(changed).cloned().collect();
+        // Who asked for this may have done so at one that goes, and is answered when all is done.
+        let drain = PATIENCE + DEFAULT_DRAIN;
+        let replaced = self.endpoints.replace(come.iter().map(|one| one.endpoint.clone()).collect(), go, drain).await;
+        let listening = replaced.map_err(|error| {
+            let origin = endpoints.iter().find(|one| one.endpoint.name == error.endpoint);
+            let origin = origin.and_then(|one| one.origin.as_deref()).unwrap_or("endpoint:");
+            ReconfigureError::Invalid(format!("{origin} {:#}", anyhow::Error::new(error.source)))
+        })?;
+        told.warnings.extend(exposed(&come, &listening, self.has_keys));
+        for address in listening {
+            info!(endpoint = address.endpoint, "listening on {address}");
+        }
+        Ok(())
     }
 
     /// Those that stay; new ones have just been read.
@@ -288,6 +317,18 @@ impl Shared {
         info!(endpoints = certificates.len(), "certificates were read again, for new connections");
         Ok(())
     }
+}
+
+/// What changes of webhooks, by their names, else by the events that they want.
+fn changed_hooks(old: &[WebhookConfig], new: &[WebhookConfig]) -> Changes {
+    let name = |hook: &WebhookConfig| {
+        let events = || hook.events.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+        hook.name.clone().unwrap_or_else(events)
+    };
+    let named = |hooks: &[WebhookConfig]| hooks.iter().map(name).collect::<Vec<_>>();
+    let names = [named(old), named(new)];
+    let pairs = |position: usize, hooks| names[position].iter().map(String::as_str).zip(hooks);
+    Changes::between(pairs(0, old), pairs(1, new))
 }
 
 /// Has the jobs be as they are configured. Answers what could not be done.

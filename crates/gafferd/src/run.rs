@@ -26,6 +26,7 @@ use crate::{
     settings::Settings,
     start::Surroundings,
     state::Open,
+    webhooks,
 };
 
 /// Time at the end for threads of the runtime that still read some file.
@@ -72,15 +73,22 @@ async fn node(
     // First of all: from here on a signal to stop is kept until it can be heeded.
     let signals = SignalHandler::install().context("cannot catch signals")?;
     let reopening = Reopening::install(&surroundings.log).context("cannot catch signals")?;
-    let Open { access, folder, jobs: kept } = settings.state.open().await?;
+    let Open { access, file, folder, jobs: kept } = settings.state.open().await?;
     let has_keys = access.is_some();
     let mut summary = settings.summary(surroundings.log.file().map(|file| file.path().to_owned()));
     summary.state = folder.as_ref().map(|folder| folder.path().to_owned());
     let activated = std::mem::take(&mut surroundings.activated);
     let http = HttpHandler::new(endpoints::bind(&settings.endpoints, activated).await?);
-    let reconfigurer = Reconfigurer::new(args, &settings, http.endpoints(), descriptors, notifier.clone());
+    let webhooks = webhooks::open(settings.webhooks.clone(), file).await?;
+    let reconfigurer =
+        Reconfigurer::new(args, &settings, http.endpoints(), webhooks.clone(), descriptors, notifier.clone());
     let reconfigures = api::Reconfigurer::new(Arc::new(reconfigurer.clone()));
-    let http = http.with_options(api::Options { access, reconfigurer: reconfigures, ..settings.api });
+    let http = http.with_options(api::Options {
+        access,
+        webhooks: Some(webhooks.clone()),
+        reconfigurer: reconfigures,
+        ..settings.api
+    });
     let addresses = http.addresses().to_vec();
     for warning in endpoints::exposed(&settings.endpoints, &addresses, has_keys) {
         warn!("{warning}");
@@ -109,6 +117,8 @@ async fn node(
     };
     summary.jobs = jobs.len();
     summary.processes = jobs.iter().map(processes).fold(0, usize::saturating_add);
+    // Before anything happens. They are told of to the manager later, as they are the last to be stopped.
+    webhooks.start(&manager).await;
     // Clients that connect meanwhile wait: whoever is answered finds all jobs.
     let mut loading = pin!(load(&manager, jobs));
     let loaded = timeout(FIRST_LAUNCHES, &mut loading).await.is_ok();
@@ -116,6 +126,7 @@ async fn node(
     let mut applications: Vec<Box<dyn Application>> = Vec::new();
     applications.extend(registrar.map(|registrar| Box::new(registrar) as Box<dyn Application>));
     applications.push(Box::new(http));
+    applications.push(Box::new(webhooks));
     start(&manager, applications).await?;
     summary.endpoints = addresses.iter().map(ToString::to_string).collect();
     surroundings.announce(&summary);

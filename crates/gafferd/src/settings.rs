@@ -4,6 +4,7 @@ use std::{fmt, path::PathBuf};
 
 use gaffer_core::{
     JobConfig, ManagerOptions,
+    config::WebhookConfig,
     ini::{self, IniErrors, NodeConfig},
 };
 use gaffer_daemon::systemd;
@@ -16,6 +17,7 @@ use crate::{
     plugins,
     state::{self, State},
     summary::Summary,
+    webhooks,
 };
 
 /// What the node is started with.
@@ -29,6 +31,7 @@ pub(crate) struct Settings {
     pub(crate) manager: ManagerOptions,
     pub(crate) pidfile: Option<PathBuf>,
     pub(crate) lookup: Option<Lookup>,
+    pub(crate) webhooks: Vec<WebhookConfig>,
     /// What will not do what its author may expect.
     pub(crate) warnings: Vec<String>,
     /// All of the file.
@@ -60,6 +63,8 @@ impl Settings {
         let lookup = lookup::of(args, &config)?;
         let mut warnings: Vec<String> = config.warnings.iter().map(ToString::to_string).collect();
         warnings.extend(plugins.warning);
+        warnings.extend(webhooks::exposed(&config.webhooks));
+        let webhooks = config.webhooks.iter().map(|webhook| webhook.config.clone()).collect();
         let mut jobs = config.jobs.clone();
         jobs.sort_by_key(JobConfig::priority); // Stable: equals stay in the order of the file.
         let mut environment = ManagerOptions::default().environment;
@@ -67,7 +72,7 @@ impl Settings {
         let manager =
             ManagerOptions { environment, stats_interval: config.settings.stats_interval, ..ManagerOptions::default() };
         let pidfile = args.pidfile.clone().or_else(|| config.settings.pidfile.clone());
-        Ok(Self { endpoints, api, state, jobs, manager, pidfile, lookup, warnings, config })
+        Ok(Self { endpoints, api, state, jobs, manager, pidfile, lookup, webhooks, warnings, config })
     }
 }
 

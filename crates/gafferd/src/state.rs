@@ -53,6 +53,8 @@ pub(crate) enum KeepJobs {
 #[derive(Debug, Default)]
 pub(crate) struct Open {
     pub(crate) access: Option<Access>,
+    /// Where else what is to outlive the node is kept.
+    pub(crate) file: Option<StateFile>,
     /// Its lock keeps another gafferd off.
     pub(crate) folder: Option<StateFolder>,
     pub(crate) jobs: Option<OpenJobs>,
@@ -193,10 +195,11 @@ impl State {
             access = Some(opened);
         }
         if self.jobs == KeepJobs::Never {
-            return Ok(Open { access, folder: Some(folder), jobs: None });
+            return Ok(Open { access, file: Some(file), folder: Some(folder), jobs: None });
         }
         let past = ProcessLog::past(&folder)?;
-        Ok(Open { access, folder: Some(folder), jobs: Some(OpenJobs { file, stored, past }) })
+        let jobs = OpenJobs { file: file.clone(), stored, past };
+        Ok(Open { access, file: Some(file), folder: Some(folder), jobs: Some(jobs) })
     }
 
     /// Opens keys and users, beside a node that may be running.

@@ -30,7 +30,7 @@ fn over_tls(node: &Node) -> Client {
 }
 
 /// Every command that ends by itself, in an order in which they work; and a part of what each prints.
-const COMMANDS: [(&str, &str); 29] = [
+const COMMANDS: [(&str, &str); 30] = [
     ("ping", "ok"),
     ("version", "0."),
     ("processes", "web\necho\n"),
@@ -59,6 +59,7 @@ const COMMANDS: [(&str, &str); 29] = [
     ("info web", "web"),
     ("diff", "nothing is different\n"),
     ("reload_config", "nothing is different\n"),
+    ("webhooks", "DELIVERED"),
     ("del_process loaded added", "loaded: ok\nadded: ok\n"),
 ];
 
@@ -73,6 +74,9 @@ fn every_command_works_over_tcp_tls_and_a_unix_socket() {
             assert!(said.stdout.contains(expected), "over {transport}: {said}");
             assert_eq!(said.stderr, "", "over {transport}: {said}");
         }
+        // Its id is known once it is there.
+        let id = client.prints(&["add_webhook", "flap", "http://127.0.0.1:9/", "--timeout", "1"]);
+        assert_eq!(client.prints(&["del_webhook", id.trim()]), "ok\n", "over {transport}");
         node.daemon.until("what was deleted has ended", || {
             let said = client.run(&["processes", "--running"]);
             if said.stdout == "1\n2\n" { Ok(()) } else { Err(format!("over {transport}: {said}")) }
@@ -84,7 +88,10 @@ fn every_command_works_over_tcp_tls_and_a_unix_socket() {
         ["login", "logout", "set_password"].contains(&name.as_str()) || name.contains("key") || name.contains("user")
     };
     let commands: BTreeSet<String> = commands(&node.daemon).into_iter().filter(|name| !handles_rights(name)).collect();
-    assert_eq!(tried.chain(["watch".to_owned()]).collect::<BTreeSet<_>>(), commands);
+    assert_eq!(
+        tried.chain(["watch", "add_webhook", "del_webhook"].map(str::to_owned)).collect::<BTreeSet<_>>(),
+        commands
+    );
 }
 
 #[test]

@@ -63,6 +63,11 @@ impl Entry {
         Self { key: "user", label: name.into() }
     }
 
+    /// A webhook.
+    pub fn webhook(id: &str) -> Self {
+        Self { key: "webhook", label: id.into() }
+    }
+
     /// What a word was to mean, of which nothing is known.
     fn of_word(word: &str) -> Self {
         Self { key: "name", label: word.into() }

@@ -10,7 +10,10 @@ use gaffer_client::{Client, ControlOptions, FeedOptions, SocketOptions, StatsOf}
 use gaffer_core::{
     JobSpec, ProcessId,
     access::KeyId,
-    api::access::{NewKey, NewUser},
+    api::{
+        access::{NewKey, NewUser},
+        webhooks::NewWebhook,
+    },
     names::{SessionId, Signal},
     supervisor::{OneOff, Scale},
 };
@@ -90,6 +93,10 @@ async fn call_all(client: &Client) {
         drop(client.watch(&pattern.parse().unwrap(), &feed).await);
         drop(client.recent_events(&pattern.parse().unwrap(), 1).await);
     }
+    drop(client.webhooks().await);
+    drop(client.webhook("x").await);
+    drop(client.add_webhook(&NewWebhook::new(".", "http://127.0.0.1:1/")).await);
+    drop(client.remove_webhook("x").await);
     drop(client.plan_reconfiguration().await);
     drop(client.reconfigure().await);
     drop(client.login("anna", "x").await);

@@ -1,4 +1,4 @@
-//! What a job is: its fields, their checks, and the words of its command line.
+//! What a job is: its fields, their checks, and the words of its command line; and what a webhook is.
 
 mod difference;
 mod field;
@@ -9,6 +9,7 @@ mod owner;
 mod program;
 mod spec;
 mod suggest;
+mod webhook;
 mod words;
 
 pub use difference::KEYS_IN_PLACE;
@@ -25,4 +26,5 @@ pub use program::ProgramName;
 pub(crate) use spec::boolean;
 pub use spec::{Args, JOB_KEYS, JobSpec};
 pub use suggest::suggest;
+pub use webhook::{InvalidSecret, InvalidWebhookUrl, MAX_PATTERNS, Secret, SecretSource, WebhookConfig, WebhookUrl};
 pub use words::{CommandLine, UnknownVariable};

@@ -18,6 +18,8 @@ pub(super) enum Kind {
     Env(String),
     /// `[webhooks]`.
     Webhooks,
+    /// `[webhook:NAME]`.
+    Webhook(String),
     /// `[plugin:NAME]`.
     Plugin(String),
     /// `[auth]`.
@@ -29,17 +31,18 @@ pub(super) enum Kind {
 }
 
 /// What a section may be, for those who wrote something that it may not.
-const EXPECTED: &str = "expected [gaffer], [endpoint:NAME], [process:NAME], [env:NAME], [webhooks], [plugin:NAME], \
-                        [auth], [ssl] or [lookup_ssl]";
+const EXPECTED: &str = "expected [gaffer], [endpoint:NAME], [process:NAME], [env:NAME], [webhooks], \
+                        [webhook:NAME], [plugin:NAME], [auth], [ssl] or [lookup_ssl]";
 
 /// The words that a header can begin with, and whether a name follows.
-const WORDS: [(&str, bool); 10] = [
+const WORDS: [(&str, bool); 11] = [
     ("gaffer", false),
     ("endpoint", true),
     ("process", true),
     ("job", true),
     ("env", true),
     ("webhooks", false),
+    ("webhook", true),
     ("plugin", true),
     ("auth", false),
     ("ssl", false),
@@ -74,6 +77,7 @@ impl Kind {
             "process" | "job" => Self::Job(name),
             "env" => Self::Env(name),
             "webhooks" => Self::Webhooks,
+            "webhook" => Self::Webhook(name),
             "plugin" => Self::Plugin(name),
             "auth" => Self::Auth,
             "ssl" => Self::Ssl,
@@ -90,6 +94,7 @@ impl fmt::Display for Kind {
             Self::Job(name) => write!(f, "process:{name}"),
             Self::Env(name) => write!(f, "env:{name}"),
             Self::Webhooks => f.write_str("webhooks"),
+            Self::Webhook(name) => write!(f, "webhook:{name}"),
             Self::Plugin(name) => write!(f, "plugin:{name}"),
             Self::Auth => f.write_str("auth"),
             Self::Ssl => f.write_str("ssl"),

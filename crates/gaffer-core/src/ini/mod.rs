@@ -45,6 +45,7 @@ mod settings;
 mod user_file;
 mod user_file_edit;
 mod value;
+mod webhook;
 
 #[cfg(test)]
 mod tests;
@@ -59,3 +60,4 @@ pub(crate) use scanner::decode;
 pub use settings::{LogLevel, Settings};
 pub use user_file::{UserFile, UserNode};
 pub use user_file_edit::UserFileEditError;
+pub use webhook::Webhook;

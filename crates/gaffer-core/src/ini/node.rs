@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::{
-    Endpoint, IniErrors, Place, Problem, Settings, Warning, endpoint,
+    Endpoint, IniErrors, Place, Problem, Settings, Warning, Webhook, endpoint,
     error::{Findings, NOT_YET},
     include::{self, Source},
     job::{JobsReader, free_keys},
@@ -16,6 +16,7 @@ use super::{
     scanner::Section,
     settings::SettingsReader,
     value::unknown_key,
+    webhook::WebhooksReader,
 };
 use crate::config::JobConfig;
 
@@ -48,8 +49,8 @@ pub struct NodeConfig {
     pub endpoints: Vec<Endpoint>,
     /// The jobs in the order of the files, not of their priorities.
     pub jobs: Vec<JobConfig>,
-    /// `[webhooks]`: topic and URL. A topic is an event's bare name, lower-cased; or dotted, as written; or `.` for all.
-    pub webhooks: Vec<(String, String)>,
+    /// `[webhooks]` and `[webhook:NAME]`: which events are sent where, in the order of the files.
+    pub webhooks: Vec<Webhook>,
     /// `[plugin:NAME]`: by the plugin's name, its keys, lower-cased, and their values.
     pub plugins: BTreeMap<String, BTreeMap<String, String>>,
     /// `[auth] session_lifetime`: for how long a key from a log-in is good.
@@ -138,8 +139,7 @@ struct Reader {
     endpoints: Vec<(String, Option<Endpoint>)>,
     /// The sections so far. Those that are not named may stand once in each file.
     seen: HashMap<(Kind, Option<PathBuf>), Place>,
-    /// The topics so far: `[webhooks]` of all files are one.
-    topics: HashMap<String, Place>,
+    webhooks: WebhooksReader,
     /// Whether a section could not be told, so that something may be missing that is not.
     incomplete: bool,
 }
@@ -158,7 +158,7 @@ impl Reader {
         let scope = match kind {
             // Jobs have names of several forms, and are told apart once their names are read.
             Kind::Job(_) | Kind::Env(_) => None,
-            Kind::Endpoint(_) | Kind::Plugin(_) => Some((kind.clone(), None)),
+            Kind::Endpoint(_) | Kind::Plugin(_) | Kind::Webhook(_) => Some((kind.clone(), None)),
             Kind::Gaffer | Kind::Webhooks | Kind::Auth | Kind::Ssl | Kind::LookupSsl => {
                 Some((kind.clone(), Some(section.place.file.to_path_buf())))
             }
@@ -179,7 +179,8 @@ impl Reader {
             }
             Kind::Job(name) => self.jobs.job(&name, section, findings),
             Kind::Env(name) => self.jobs.env(&name, section, findings),
-            Kind::Webhooks => self.webhooks(section, findings),
+            Kind::Webhooks => self.webhooks.pairs(section, findings),
+            Kind::Webhook(name) => self.webhooks.named(&name, section, findings),
             Kind::Plugin(name) => {
                 let values = free_keys(section, str::to_lowercase, findings);
                 self.config.plugins.insert(name, values);
@@ -241,34 +242,19 @@ impl Reader {
         }
     }
 
-    /// Takes in a `[webhooks]`.
-    fn webhooks(&mut self, section: &Section, findings: &mut Findings) {
-        let header = Some(section.header.as_str());
-        for entry in &section.entries {
-            // Job names, which stand in dotted topics, are not case-blind.
-            let topic = if entry.key.contains('.') { entry.key.clone() } else { entry.key.to_lowercase() };
-            if let Some(first) = self.topics.get(&topic) {
-                let problem = Problem::DuplicateKey { first: first.clone() };
-                findings.error(&entry.place, header, Some(&entry.key), problem);
-                continue;
-            }
-            self.topics.insert(topic.clone(), entry.place.clone());
-            match entry.url() {
-                Ok(Some(url)) => self.config.webhooks.push((topic, url)),
-                Ok(None) => {}
-                Err(problem) => findings.error(&entry.place, header, Some(&entry.key), problem),
-            }
-        }
-        if !section.entries.is_empty() {
-            findings.warning(&section.place, &section.header, None, NOT_YET);
-        }
-    }
-
     /// Does what needs all sections.
     fn finish(self, findings: &mut Findings) -> NodeConfig {
-        let Self { mut config, settings: SettingsReader { settings, places, .. }, jobs, endpoints, incomplete, .. } =
-            self;
+        let Self {
+            mut config,
+            settings: SettingsReader { settings, places, .. },
+            jobs,
+            endpoints,
+            webhooks,
+            incomplete,
+            ..
+        } = self;
         let complete = !incomplete;
+        config.webhooks = webhooks.webhooks;
         let gaffer = Some("gaffer");
         if let Some(place) = places.get("http_endpoints") {
             let known: HashSet<&str> = endpoints.iter().map(|(name, _)| name.as_str()).collect();

@@ -3,7 +3,11 @@
 use std::{io, path::PathBuf};
 
 use super::{InvalidAddress, Place};
-use crate::names::InvalidJobName;
+use crate::{
+    config::{InvalidSecret, InvalidWebhookUrl},
+    events::InvalidPattern,
+    names::InvalidJobName,
+};
 
 /// What is wrong at one place of a configuration, and the cure.
 ///
@@ -195,6 +199,15 @@ pub enum Problem {
     /// No address to listen on.
     #[error(transparent)]
     Address(InvalidAddress),
+    /// Text that selects no events.
+    #[error(transparent)]
+    Pattern(#[from] InvalidPattern),
+    /// No place to send events to.
+    #[error(transparent)]
+    Url(InvalidWebhookUrl),
+    /// No secret to sign with.
+    #[error(transparent)]
+    Secret(#[from] InvalidSecret),
     /// A key that says more about another, which is not given.
     #[error("{0}")]
     Alone(&'static str),

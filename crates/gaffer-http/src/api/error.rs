@@ -12,12 +12,17 @@ use gaffer_state::{AccessError, StateError};
 use tracing::error;
 
 use super::family;
-use crate::front::ApiError;
+use crate::{front::ApiError, webhooks::WebhookError};
 
 impl ApiError {
     /// What cannot be kept.
     pub(crate) fn of_state(error: &StateError) -> Self {
         error!(error = error as &dyn std::error::Error, "keys and users cannot be kept");
+        Self::internal()
+    }
+
+    /// What is nobody's fault but ours, and told in the log.
+    fn internal() -> Self {
         let reason = "an error inside gaffer; its log has more";
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal_error", reason)
     }
@@ -66,6 +71,27 @@ impl From<AccessError> for ApiError {
             AccessError::UserExists(_) => (StatusCode::CONFLICT, "user_conflict"),
             AccessError::State(error) => return Self::of_state(error),
             AccessError::Invalid { .. } => (StatusCode::BAD_REQUEST, "bad_request"),
+        };
+        Self::new(status, code, error)
+    }
+}
+
+impl From<WebhookError> for ApiError {
+    fn from(error: WebhookError) -> Self {
+        let (status, code) = match &error {
+            WebhookError::Unusable { .. } | WebhookError::Unkept => (StatusCode::BAD_REQUEST, "bad_request"),
+            WebhookError::Unknown(_) => (StatusCode::NOT_FOUND, "not_found"),
+            WebhookError::Exists { .. } | WebhookError::Configured { .. } => (StatusCode::CONFLICT, "conflict"),
+            WebhookError::TooMany => (StatusCode::CONFLICT, "too_many"),
+            WebhookError::State(error) => {
+                error!(error = error as &dyn std::error::Error, "webhooks cannot be kept");
+                return Self::internal();
+            }
+            WebhookError::Random => {
+                error!(%error, "no webhook can be made");
+                return Self::internal();
+            }
+            WebhookError::Ended => (StatusCode::SERVICE_UNAVAILABLE, "shutting_down"),
         };
         Self::new(status, code, error)
     }

@@ -32,6 +32,7 @@ mod streams;
 mod users;
 mod waiting_input;
 mod watch;
+mod webhooks;
 mod websocket;
 mod wstreams;
 
@@ -62,6 +63,7 @@ use crate::{
     front::{answer, cors, frame, hosts},
     serve::{Connected, Lifetime},
     sites::Sites,
+    webhooks::Webhooks,
 };
 
 /// Most bytes of a request's body, where nothing else is set: far more than any job, and a fair piece of a process's input.
@@ -79,6 +81,7 @@ struct Api {
     lifetime: Lifetime,
     plugins: Plugins,
     reconfigurer: Reconfigurer,
+    webhooks: Option<Webhooks>,
 }
 
 impl Api {
@@ -113,6 +116,8 @@ pub struct Options {
     pub hosts: Hosts,
     /// What reads the node's configuration again. Default: nothing does, as it has none.
     pub reconfigurer: Reconfigurer,
+    /// The webhooks of the manager, for who may manage everything. Default: none, and their calls are answered with a 404.
+    pub webhooks: Option<Webhooks>,
 }
 
 impl Default for Options {
@@ -125,6 +130,7 @@ impl Default for Options {
             access: None,
             hosts: Hosts::default(),
             reconfigurer: Reconfigurer::default(),
+            webhooks: None,
         }
     }
 }
@@ -143,6 +149,7 @@ pub fn router(manager: Manager, options: Options, lifetime: Lifetime) -> Router 
         lifetime,
         plugins,
         reconfigurer: options.reconfigurer,
+        webhooks: options.webhooks,
     };
     let channel = control::routes(api.clone(), options.origins.clone());
     let (routes, mut document) = described().split_for_parts();
@@ -203,6 +210,8 @@ fn described() -> OpenApiRouter<Api> {
         .routes(routes!(groups::stop))
         .routes(routes!(groups::restart))
         .routes(routes!(plugins::file))
+        .routes(routes!(webhooks::list, webhooks::add))
+        .routes(routes!(webhooks::detail, webhooks::remove))
         .merge(sessions_family())
 }
 

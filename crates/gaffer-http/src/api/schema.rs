@@ -246,6 +246,95 @@ pub(super) struct NewKey {
     expires_in: Option<u64>,
 }
 
+/// A webhook, without what is secret of it, and what has become of its events since it is there, or since the node was started.
+#[derive(ToSchema)]
+pub(super) struct Webhook {
+    /// What it is addressed by.
+    id: String,
+    origin: WebhookOrigin,
+    /// The name that the configuration gives it.
+    #[schema(required)]
+    name: Option<String>,
+    /// Patterns of the events that it wants.
+    events: Vec<String>,
+    /// Where they are sent.
+    url: String,
+    /// Whether they are signed.
+    signed: bool,
+    /// Seconds for one attempt.
+    timeout: f64,
+    /// The file of the authorities that are trusted, where they are not those of the system.
+    #[schema(required)]
+    cacert: Option<String>,
+    /// Events that the receiver has taken.
+    delivered: u64,
+    /// Events that were given up.
+    failed: u64,
+    /// Attempts that were made once more.
+    retried: u64,
+    /// Events that were lost because too many waited.
+    dropped: u64,
+    /// Events that are yet to be delivered.
+    waiting: u64,
+    /// What went wrong last.
+    #[schema(required)]
+    last_error: Option<String>,
+    /// The last status that the receiver has answered.
+    #[schema(required)]
+    last_status: Option<u16>,
+    /// When an event was last taken, in seconds since the epoch.
+    #[schema(required)]
+    last_success: Option<f64>,
+    /// Keys of the request that mean nothing.
+    #[schema(nullable = false)]
+    ignored: Option<Vec<String>>,
+}
+
+/// Who has set up a webhook, and so who can remove it.
+#[derive(ToSchema)]
+#[schema(rename_all = "snake_case")]
+pub(super) enum WebhookOrigin {
+    Configuration,
+    Api,
+}
+
+/// All webhooks.
+#[derive(ToSchema)]
+pub(super) struct Webhooks {
+    webhooks: Vec<Webhook>,
+}
+
+/// A pattern of events, or a list of some.
+#[derive(ToSchema)]
+#[serde(untagged)]
+pub(super) enum Patterns {
+    Pattern(String),
+    Patterns(Vec<String>),
+}
+
+/// A webhook that is to be made. One of `event`, `pattern` and `events` is given.
+#[derive(ToSchema)]
+pub(super) struct NewWebhook {
+    /// The events that it wants: `.` for all, `exit`, `proc.web`, `proc.web.exit`, or a list of such.
+    #[schema(required = false)]
+    event: Patterns,
+    /// The same.
+    #[schema(required = false)]
+    pattern: Patterns,
+    /// The same.
+    #[schema(required = false)]
+    events: Patterns,
+    /// Where they are sent: `http` or `https`.
+    url: String,
+    /// What they are signed with.
+    secret: Option<String>,
+    /// Seconds for one attempt. Default: 20.
+    #[schema(minimum = 0.1, maximum = 300)]
+    timeout: Option<f64>,
+    /// A file on the node's machine, PEM: the authorities to trust. Default: those that the system trusts.
+    cacert: Option<String>,
+}
+
 /// A user. What else was said is kept, and told.
 #[derive(ToSchema)]
 pub(super) struct User {

@@ -27,7 +27,7 @@ mod refusal;
 mod server;
 mod socket_file;
 mod stream;
-mod tls;
+pub(crate) mod tls;
 mod watched;
 
 pub use connected::{Connected, Peer};

@@ -149,7 +149,7 @@ impl TlsFiles {
     }
 }
 
-fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, TlsProblem> {
+pub(crate) fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, TlsProblem> {
     let text = read(file)?;
     let found: Result<Vec<_>, pem::Error> = CertificateDer::pem_slice_iter(&text).collect();
     match found {
@@ -162,7 +162,7 @@ fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, TlsProblem>
     }
 }
 
-fn private_key(file: &Path, same_file: bool) -> Result<PrivateKeyDer<'static>, TlsProblem> {
+pub(crate) fn private_key(file: &Path, same_file: bool) -> Result<PrivateKeyDer<'static>, TlsProblem> {
     let text = read(file)?;
     PrivateKeyDer::from_pem_slice(&text).map_err(|error| {
         if is_encrypted(&text) {
@@ -178,7 +178,7 @@ fn private_key(file: &Path, same_file: bool) -> Result<PrivateKeyDer<'static>, T
 }
 
 /// Reads a regular file. What may never end, such as a pipe, would be waited for in vain.
-fn read(file: &Path) -> Result<Vec<u8>, TlsProblem> {
+pub(crate) fn read(file: &Path) -> Result<Vec<u8>, TlsProblem> {
     // Otherwise a pipe without a writer would keep it from being opened.
     let flags = OFlag::O_NONBLOCK.bits();
     let mut opened = OpenOptions::new().read(true).custom_flags(flags).open(file).map_err(TlsProblem::Read)?;

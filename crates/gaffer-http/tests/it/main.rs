@@ -30,5 +30,6 @@ mod streams;
 mod tls;
 mod unix;
 mod watch;
+mod webhooks;
 mod wire;
 mod wstreams;

@@ -1,12 +1,12 @@
 //! What is kept, as rows of tables.
 
-use std::{error::Error, path::Path, sync::Arc};
+use std::{error::Error, path::Path, sync::Arc, time::Duration};
 
 use gaffer_core::access::{KeyId, Permissions};
 use rusqlite::{Connection, Row, named_params};
 use serde_json::{Map, Value};
 
-use crate::{Change, KeyDigest, KeyRecord, PasswordHash, Records, StateError, StoredJob, UserRecord};
+use crate::{Change, KeyDigest, KeyRecord, PasswordHash, Records, StateError, StoredJob, UserRecord, WebhookRecord};
 
 /// Why something does not read, or could not be read again.
 type Problem = Box<dyn Error + Send + Sync>;
@@ -18,6 +18,7 @@ pub(super) fn read(connection: &Connection, path: &Path) -> Result<Records, Stat
         keys: table.read("keys", "id", key)?,
         users: table.read("users", "name", user)?,
         jobs: table.read("jobs", "name", job)?,
+        webhooks: table.read("webhooks", "id", webhook)?,
     })
 }
 
@@ -84,6 +85,18 @@ fn job(row: &Row<'_>) -> Result<StoredJob, Problem> {
     })
 }
 
+fn webhook(row: &Row<'_>) -> Result<WebhookRecord, Problem> {
+    let events = row.get::<_, String>("events")?;
+    Ok(WebhookRecord {
+        id: row.get("id")?,
+        events: serde_json::from_str(&events).map_err(|error| format!("events: {error}"))?,
+        url: row.get("url")?,
+        secret: row.get("secret")?,
+        timeout: Duration::from_millis(row.get::<_, i64>("timeout")?.try_into()?),
+        cacert: row.get("cacert")?,
+    })
+}
+
 fn key_id(row: &Row<'_>, column: &'static str) -> Result<Option<KeyId>, Problem> {
     let text: Option<String> = row.get(column)?;
     Ok(text.map(|text| text.parse()).transpose().map_err(|error| format!("{column}: {error}"))?)
@@ -114,6 +127,10 @@ pub(super) fn apply(connection: &Connection, changes: &[Change]) -> rusqlite::Re
             Change::PutJob(job) => put_job(connection, job)?,
             Change::DeleteJob(name) => {
                 connection.prepare_cached("DELETE FROM jobs WHERE name = ?")?.execute([name.to_string()])?;
+            }
+            Change::PutWebhook(webhook) => put_webhook(connection, webhook)?,
+            Change::DeleteWebhook(id) => {
+                connection.prepare_cached("DELETE FROM webhooks WHERE id = ?")?.execute([id])?;
             }
         }
     }
@@ -176,6 +193,26 @@ fn put_job(connection: &Connection, job: &StoredJob) -> rusqlite::Result<()> {
     Ok(())
 }
 
+fn put_webhook(connection: &Connection, webhook: &WebhookRecord) -> rusqlite::Result<()> {
+    let about = |problem| unkept(format!("webhook `{}`", webhook.id), problem);
+    let events = serde_json::to_string(&webhook.events).map_err(|error| about(error.into()))?;
+    let timeout = i64::try_from(webhook.timeout.as_millis()).map_err(|error| about(error.into()))?;
+    let put = "
+        INSERT INTO webhooks (id, events, url, secret, timeout, cacert)
+        VALUES (:id, :events, :url, :secret, :timeout, :cacert)
+        ON CONFLICT (id) DO UPDATE SET events = excluded.events, url = excluded.url, secret = excluded.secret,
+            timeout = excluded.timeout, cacert = excluded.cacert";
+    connection.prepare_cached(put)?.execute(named_params! {
+        ":id": webhook.id,
+        ":events": events,
+        ":url": webhook.url,
+        ":secret": webhook.secret,
+        ":timeout": timeout,
+        ":cacert": webhook.cacert,
+    })?;
+    Ok(())
+}
+
 /// What is written as JSON, if it will read again: one thing that does not would keep all of the file from being read.
 fn readable<T>(
     written: serde_json::Result<String>,
@@ -220,6 +257,40 @@ mod tests {
         let Value::Object(extra) = json!({"mail": "\u{0}é", "list": [1, null, {"x": -0.5}]}) else { panic!() };
         let password = PasswordHash::from_phc("$argon2id$x".to_owned());
         UserRecord { name: name.to_owned(), password, user_type: 1, key: None, extra }
+    }
+
+    fn some_webhook(id: &str) -> WebhookRecord {
+        WebhookRecord {
+            id: id.to_owned(),
+            events: vec![".".to_owned(), "proc.é'\0\"".to_owned()],
+            url: "https://a/?b=\u{0}".to_owned(),
+            secret: Some("s".to_owned()),
+            timeout: Duration::from_millis(1500),
+            cacert: Some("/é".to_owned()),
+        }
+    }
+
+    #[test]
+    fn webhooks_are_kept_in_the_order_of_their_making_until_they_are_deleted() {
+        let connection = schema::in_memory().unwrap();
+        let plain = WebhookRecord { secret: None, events: vec![], ..some_webhook("a") };
+        let changed = WebhookRecord { url: String::new(), ..some_webhook("c") };
+        let changes = [
+            Change::PutWebhook(some_webhook("c")),
+            Change::PutWebhook(some_webhook("b")),
+            Change::PutWebhook(plain.clone()),
+            Change::PutWebhook(changed.clone()),
+            Change::DeleteWebhook("b".to_owned()),
+            Change::DeleteWebhook("nothing".to_owned()),
+        ];
+        apply(&connection, &changes).unwrap();
+        assert_eq!(read_all(&connection).unwrap().webhooks, [changed, plain]);
+        let late = WebhookRecord { timeout: Duration::MAX, ..some_webhook("d") };
+        let error = apply(&connection, &[Change::PutWebhook(late)]).unwrap_err().to_string();
+        assert!(error.contains("webhook `d`: out of range"), "{error}");
+        assert!(
+            !format!("{:?}", WebhookRecord { secret: Some("hush".to_owned()), ..some_webhook("e") }).contains("hush")
+        );
     }
 
     #[test]
@@ -327,11 +398,17 @@ mod tests {
             ("UPDATE keys SET id = CAST(x'ff' AS TEXT)", "`keys` that does not read, `row 1`: "),
             ("UPDATE users SET user_type = 256", "`users` that does not read, `someone`: "),
             ("UPDATE users SET extra = '{'", "`users` that does not read, `someone`: extra: EOF"),
+            ("UPDATE webhooks SET events = '[1]'", "`webhooks` that does not read, `hook`: events: invalid type"),
+            ("UPDATE webhooks SET timeout = -1", "`webhooks` that does not read, `hook`: "),
             ("UPDATE users SET key = ''", "`users` that does not read, `someone`: key: that is no key"),
         ] {
             let connection = schema::in_memory().unwrap();
-            apply(&connection, &[Change::PutKey(some_key("111111111111")), Change::PutUser(some_user("someone"))])
-                .unwrap();
+            let changes = [
+                Change::PutKey(some_key("111111111111")),
+                Change::PutUser(some_user("someone")),
+                Change::PutWebhook(some_webhook("hook")),
+            ];
+            apply(&connection, &changes).unwrap();
             connection.execute_batch(&format!("PRAGMA ignore_check_constraints = ON; {damage}")).unwrap();
             let error = read_all(&connection).unwrap_err();
             assert!(matches!(error, StateError::Row { .. }), "{error:?}");

@@ -57,7 +57,8 @@ pub(crate) fn both(number: u64, password: &PasswordHash) -> Vec<Change> {
 /// Everything in some records but the passwords, which do not show themselves.
 pub(crate) fn shown(records: &Records) -> Vec<String> {
     let keys = records.keys.iter().map(|key| format!("{key:?}"));
-    keys.chain(records.users.iter().map(|user| format!("{user:?}"))).collect()
+    let webhooks = records.webhooks.iter().map(|webhook| format!("{webhook:?}"));
+    keys.chain(records.users.iter().map(|user| format!("{user:?}"))).chain(webhooks).collect()
 }
 
 /// The numbers of the keys, in their order, after a look whether they and their users are whole and belong together.
@@ -66,7 +67,7 @@ pub(crate) async fn numbers(file: &StateFile) -> Vec<u64> {
     let numbers = records.keys.iter().map(|key| u64::from_str_radix(key.id.as_str(), 16).unwrap()).collect::<Vec<_>>();
     assert_eq!(records.users.len(), numbers.len());
     let users = records.users.iter().zip(&numbers).map(|(kept, number)| user(*number, &kept.password)).collect();
-    let expected = Records { keys: numbers.iter().copied().map(key).collect(), users, jobs: Vec::new() };
+    let expected = Records { keys: numbers.iter().copied().map(key).collect(), users, ..Records::default() };
     for (kept, expected) in shown(&records).into_iter().zip(shown(&expected)) {
         assert_eq!(kept, expected);
     }

@@ -1,9 +1,9 @@
 //! Random histories: whatever is written, by however many at once, the file holds what a list in memory would.
 
-use std::path::Path;
+use std::{path::Path, time::Duration};
 
 use gaffer_core::JobName;
-use gaffer_state::{Change, Records, StateFile, StoredJob};
+use gaffer_state::{Change, Records, StateFile, StoredJob, WebhookRecord};
 use proptest::{prelude::*, test_runner::Config};
 use tokio::{runtime::Builder, task::JoinSet};
 
@@ -40,12 +40,20 @@ fn change() -> impl Strategy<Value = Change> {
         3 => put_key,
         1 => (0..6_u64).prop_map(|number| Change::DeleteKey(key(number).id)),
         3 => put_user,
+        2 => (0..4_u8, any::<u16>()).prop_map(|(id, url)| Change::PutWebhook(webhook(id, url))),
+        1 => (0..4_u8).prop_map(|id| Change::DeleteWebhook(webhook(id, 0).id)),
         1 => (0..6_u64).prop_map(|number| Change::DeleteUser(user(number, &PASSWORDS[0]).name)),
     ]
 }
 
 fn job(number: u64) -> JobName {
     format!("shop.job{number}").parse().unwrap()
+}
+
+fn webhook(id: u8, url: u16) -> WebhookRecord {
+    let (id, url) = (id.to_string(), format!("http://a/{url}"));
+    let events = vec![".".to_owned()];
+    WebhookRecord { id, events, url, secret: None, timeout: Duration::from_secs(1), cacert: None }
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -68,6 +76,11 @@ fn apply(records: &mut Records, changes: &[Change]) -> bool {
                 Some(kept) => *kept = user.clone(),
                 None => new.users.push(user.clone()),
             },
+            Change::PutWebhook(webhook) => match new.webhooks.iter_mut().find(|kept| kept.id == webhook.id) {
+                Some(kept) => *kept = webhook.clone(),
+                None => new.webhooks.push(webhook.clone()),
+            },
+            Change::DeleteWebhook(id) => new.webhooks.retain(|kept| kept.id != *id),
             Change::DeleteUser(name) => new.users.retain(|kept| kept.name != *name),
             Change::PutJob(job) => match new.jobs.iter_mut().find(|kept| kept.name == job.name) {
                 Some(kept) => *kept = job.clone(),

@@ -19,6 +19,7 @@ mod status;
 mod wait;
 mod wanted;
 mod watch;
+pub(crate) mod webhooks;
 
 use gaffer_cli::{
     Context, Failure,

@@ -11,7 +11,7 @@ use gaffer_client::{Client, Error};
 pub use self::{
     grant::{Grant, PERMISSIONS, words},
     keys::{KeyWord, NewKeyArgs, key_facts, key_lines, list_keys, permission_lines},
-    password::{PasswordArgs, Purpose},
+    password::{PasswordArgs, Purpose, stdin_line},
     session::{LoginArgs, login, logout},
     users::{NewUserArgs, UserKeyArgs, create_user, list_users, user_facts, user_lines},
 };

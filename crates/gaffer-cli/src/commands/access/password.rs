@@ -85,6 +85,14 @@ fn not_empty(password: String) -> Result<String, Failure> {
     if password.is_empty() { Err(Failure::Failed(cure.to_owned())) } else { Ok(password) }
 }
 
+/// A line of stdin, for what is not to stand in the list of processes.
+///
+/// # Errors
+/// When there is none, or it is no text, or longer than any secret is.
+pub fn stdin_line() -> Result<String, Failure> {
+    line(&mut io::stdin().lock())
+}
+
 /// A line without its end.
 ///
 /// # Errors

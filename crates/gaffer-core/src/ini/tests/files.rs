@@ -64,8 +64,11 @@ fn included_files_are_read_after_their_file_in_order_and_relative_to_it() {
             "[gaffer]\ninclude = sub/one.ini 'two words.ini'\n  \"#three.ini\"\ninclude_dir = conf.d more\n\
              backlog = 3\n[process:main]\ncmd = x\n[env:deep]\na = 1\n",
         ),
-        ("sub/one.ini", "[gaffer]\ninclude = two.ini\nbind = :1\n[process:one]\ncmd = x\n[webhooks]\na = http://x\n"),
-        ("sub/two.ini", "[process:two]\ncmd = x\n[webhooks]\nb = http://x\n"),
+        (
+            "sub/one.ini",
+            "[gaffer]\ninclude = two.ini\nbind = :1\n[process:one]\ncmd = x\n[webhooks]\nexit = http://x\n",
+        ),
+        ("sub/two.ini", "[process:two]\ncmd = x\n[webhooks]\nspawn = http://x\n"),
         ("two words.ini", "[process:words]\ncmd = x\n"),
         ("#three.ini", "[process:three]\ncmd = x\n"),
         ("conf.d/b.ini", "[process:b]\ncmd = x\n"),

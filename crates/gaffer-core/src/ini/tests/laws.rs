@@ -17,6 +17,7 @@ fn line() -> impl Strategy<Value = String> {
         "[env:b.c]",
         "[endpoint:e]",
         "[webhooks]",
+        "[webhook:w]",
         "[plugin:p]",
         "[auth]",
         "[ssl]",

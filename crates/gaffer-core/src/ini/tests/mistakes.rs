@@ -58,12 +58,13 @@ fn unknown_sections_and_keys_come_with_a_suggestion() {
         ("[proces:web]", "gaffer.ini:1: [proces:web] is not a section of this file; did you mean `[process:web]`?"),
         ("[Gaffer]", "gaffer.ini:1: [Gaffer] is not a section of this file; did you mean `[gaffer]`?"),
         ("[PROCESS:Web]", "gaffer.ini:1: [PROCESS:Web] is not a section of this file; did you mean `[process:Web]`?"),
-        ("[webhook]", "gaffer.ini:1: [webhook] is not a section of this file; did you mean `[webhooks]`?"),
+        ("[webhok]", "gaffer.ini:1: [webhok] is not a section of this file; did you mean `[webhook:NAME]`?"),
+        ("[webhook]", "gaffer.ini:1: [webhook] needs a name: `[webhook:NAME]`"),
         ("[plugins]", "gaffer.ini:1: [plugins] is not a section of this file; did you mean `[plugin:NAME]`?"),
         (
             "[web]",
             "gaffer.ini:1: [web] is not a section of this file; expected [gaffer], [endpoint:NAME], [process:NAME], \
-             [env:NAME], [webhooks], [plugin:NAME], [auth], [ssl] or [lookup_ssl]",
+             [env:NAME], [webhooks], [webhook:NAME], [plugin:NAME], [auth], [ssl] or [lookup_ssl]",
         ),
         ("[DEFAULT]", "gaffer.ini:1: [DEFAULT] is not supported: give each key in the section that it is meant for"),
         ("[process]", "gaffer.ini:1: [process] needs a name: `[process:NAME]`"),

@@ -144,7 +144,7 @@ fn lines_that_fit_nothing_are_refused_with_the_cure() {
         (
             "[]",
             "gaffer.ini:1: [] is not a section of this file; expected [gaffer], [endpoint:NAME], [process:NAME], \
-                [env:NAME], [webhooks], [plugin:NAME], [auth], [ssl] or [lookup_ssl]",
+                [env:NAME], [webhooks], [webhook:NAME], [plugin:NAME], [auth], [ssl] or [lookup_ssl]",
         ),
     ]);
     assert_eq!(good("[process:a] ; the first\ncmd = x\n").jobs.len(), 1);

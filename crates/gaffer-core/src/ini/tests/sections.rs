@@ -4,7 +4,8 @@ use std::{path::PathBuf, time::Duration};
 
 use super::{bad, bad_each, good, warnings};
 use crate::{
-    config::{JOB_KEYS, Owner},
+    config::{JOB_KEYS, Owner, SecretSource, WebhookConfig},
+    events::Pattern,
     ini::{BindAddress, EndpointLimits, LogLevel, Settings, SocketOwner, settings},
 };
 
@@ -239,12 +240,73 @@ fn an_environment_is_found_by_any_form_of_the_name_wherever_it_stands() {
 #[test]
 fn webhooks_keep_the_case_of_job_names() {
     // The original lower-cased them, so that the events of a job `Web` could not be hooked.
-    let config = good("[webhooks]\nCreate = http://a\nproc.Web.spawn = https://b/?x=1;y#z\n. = http://c\nexit =\n");
-    let pair = |topic: &str, url: &str| (topic.to_owned(), url.to_owned());
-    assert_eq!(
-        config.webhooks,
-        [pair("create", "http://a"), pair("proc.Web.spawn", "https://b/?x=1;y#z"), pair(".", "http://c")]
+    let config = good("[webhooks]\nCreate = http://a\nproc.Web.spawn = https://b/?x=1;y\n. = http://c\nexit =\n");
+    let hooks = config.webhooks.iter().map(|hook| (hook.config.events[0].to_string(), hook.config.url.as_str()));
+    let expected = [("create", "http://a"), ("job.default.Web.spawn", "https://b/?x=1;y"), (".", "http://c")];
+    assert_eq!(hooks.collect::<Vec<_>>(), expected.map(|(pattern, url)| (pattern.to_owned(), url)));
+    assert_eq!(config.webhooks[1].place.to_string(), "gaffer.ini:3");
+}
+
+#[test]
+fn a_webhook_that_needs_more_than_a_url_has_a_section_of_its_own() {
+    let config = good(
+        "[webhook:pager]\nevents = exit, proc.web,\n flap\n exit\nurl = https://a/x\nsecret = open sesame\n\
+         timeout = 2.5\ncacert = /ca\ncertfile = /c\nkeyfile = /k\n[webhook:all]\nurl = http://b\nsecret_file = /s\n",
     );
+    let [pager, all] = &config.webhooks[..] else { panic!("{config:?}") };
+    let (place, pager) = (pager.place.to_string(), &pager.config);
+    let events: Vec<String> = pager.events.iter().map(ToString::to_string).collect();
+    assert_eq!((place.as_str(), pager.name.as_deref()), ("gaffer.ini:1", Some("pager")));
+    assert_eq!(events, ["exit", "job.default.web", "flap"]);
+    assert_eq!(pager.secret, Some(SecretSource::Text("open sesame".parse().unwrap())));
+    assert_eq!(pager.timeout, Duration::from_millis(2500));
+    assert_eq!([&pager.cacert, &pager.certfile, &pager.keyfile], [&path("/ca"), &path("/c"), &path("/k")]);
+    assert_eq!(all.config.events, [Pattern::All]);
+    assert_eq!(all.config.timeout, WebhookConfig::DEFAULT_TIMEOUT);
+    assert_eq!(all.config.secret, Some(SecretSource::File("/s".into())));
+}
+
+#[test]
+fn a_webhook_that_does_not_read_is_told_with_its_place() {
+    bad_each(&[
+        (
+            "[webhooks]\nexti = http://x",
+            "gaffer.ini:2: [webhooks] exti: `exti` is no event; known are create, start, stop, restart, update, delete, \
+             spawn, reap, exit, stop_pid, flap, spawn_error, and `proc.<name>`",
+        ),
+        (
+            "[webhooks]\nexit = http://me:secret@x/",
+            "gaffer.ini:2: [webhooks] exit: has a user or a password in it, which would show wherever the URL does; have \
+             what is sent signed with a `secret` instead",
+        ),
+        (
+            "[webhooks]\ncreate = http://x\nload = http://x",
+            "gaffer.ini:3: [webhooks] load: is given already at gaffer.ini:2; keep one of the two",
+        ),
+        (
+            "[webhook:a]\nurll = http://x",
+            "gaffer.ini:1: [webhook:a] has no `url`; say where the events go, or remove the section\n\
+             gaffer.ini:2: [webhook:a] urll: is not a key of this section; did you mean `url`?",
+        ),
+        (
+            "[webhook:a]\nurl = x",
+            "gaffer.ini:2: [webhook:a] url: must be a URL that begins with `http://` or `https://`, but is `x`",
+        ),
+        (
+            "[webhook:a]\nurl = https://x\nevent = exit\nevents = exit\nsecret =\ntimeout = 301\nkeyfile = k",
+            "gaffer.ini:4: [webhook:a] events: is given already at gaffer.ini:3; keep one of the two\n\
+             gaffer.ini:5: [webhook:a] secret: is empty; give a secret, or leave it out\n\
+             gaffer.ini:6: [webhook:a] timeout: must be a number of seconds from 0.1 to 300, but is `301`\n\
+             gaffer.ini:7: [webhook:a] keyfile: needs `certfile`, whose key it is",
+        ),
+        (
+            "[webhook:a]\nurl = http://x\ncacert = c\nsecret = a\nsecret_file = b",
+            "gaffer.ini:3: [webhook:a] cacert: has no meaning without TLS; give a `url` that begins with `https://`\n\
+             gaffer.ini:5: [webhook:a] secret_file: is one of two secrets; give either `secret` or `secret_file`",
+        ),
+    ]);
+    let told = bad("[webhook:a]\nurl = http://x\nsecret = hush\n[webhook:a]\nurl = http://y\n");
+    assert_eq!(told, "gaffer.ini:4: [webhook:a] is given already at gaffer.ini:1; join the two");
 }
 
 #[test]

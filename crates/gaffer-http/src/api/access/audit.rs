@@ -6,7 +6,7 @@ use axum::{
 };
 use gaffer_core::access::KeyId;
 use gaffer_state::AUDIT_TARGET as TARGET;
-use tracing::warn;
+use tracing::{info, warn};
 
 use super::{Caller, Visitor, basic};
 use crate::{api::ApiError, serve::Connected};
@@ -80,6 +80,12 @@ fn shortened(text: &str) -> &str {
         end -= 1;
     }
     &text[..end]
+}
+
+/// Tells of something that was done, and that somebody may want to know of later.
+pub(in crate::api) fn done(caller: &Caller, what: impl std::fmt::Display) {
+    let caller = name(&Visitor::Known(caller.clone()));
+    info!(target: TARGET, caller, "{what}");
 }
 
 /// Tells of what was refused on a websocket. `peer` is who is at its other end, `what` what was wanted.

@@ -7,7 +7,7 @@ use std::marker::PhantomData;
 
 use axum::{
     extract::{FromRequest, FromRequestParts, Request},
-    http::request::Parts,
+    http::{StatusCode, request::Parts},
 };
 use gaffer_core::{
     JobConfig, JobName, Manager, ProcessId,
@@ -18,9 +18,12 @@ use gaffer_core::{
 use serde::de::DeserializeOwned;
 
 use super::{Caller, Visitor};
-use crate::api::{
-    Api, ApiError,
-    extract::{self, Path},
+use crate::{
+    api::{
+        Api, ApiError,
+        extract::{self, Path},
+    },
+    webhooks::Webhooks,
 };
 
 /// A manager that is handed out to who may do something with it.
@@ -191,6 +194,24 @@ pub(in crate::api) async fn readable_sessions(manager: &Manager, caller: &Caller
         sessions.retain(|session| jobs.iter().any(|job| job.session() == session));
     }
     Ok(sessions)
+}
+
+/// Leave to say where events go, whatever of: that takes leave to manage everything. And the hooks that say it.
+pub(in crate::api) struct ManagesHooks {
+    pub(in crate::api) webhooks: Webhooks,
+    pub(in crate::api) caller: Caller,
+}
+
+impl FromRequestParts<Api> for ManagesHooks {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, ApiError> {
+        let caller = Visitor::of_parts(parts).known()?;
+        caller.check(Right::Manage, Resource::Everything)?;
+        let none = || ApiError::new(StatusCode::NOT_FOUND, "not_found", "this node has no webhooks");
+        let webhooks = api.webhooks.clone().ok_or_else(none)?;
+        Ok(Self { webhooks, caller })
+    }
 }
 
 /// A job in the body of a request, and leave to load it into its session.

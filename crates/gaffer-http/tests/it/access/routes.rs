@@ -4,6 +4,12 @@ use std::collections::BTreeSet;
 
 use serde_json::json;
 
+use gaffer_core::{config::WebhookConfig, events::Pattern};
+use gaffer_http::{
+    api,
+    webhooks::{WebhookOptions, Webhooks},
+};
+
 use super::{Keys, job};
 use crate::fixture::Node;
 
@@ -101,7 +107,7 @@ fn expected(caller: Caller, need: Need, granted: u16) -> u16 {
 /// A call: its method, its path in the description, a path to call, a body, what it needs, and the status if that is there.
 type Row = (&'static str, &'static str, &'static str, &'static str, Need, u16);
 
-/// Every call that is described. `{key}` and `{made}` in a path or body stand for the id of a key that is there.
+/// Every call that is described. `{key}` and `{made}` in a path or body stand for the id of a key that is there, `{hook}` for that of a webhook.
 const ROUTES: &[Row] = &[
     ("get", "/", "/", "", Nothing, 200),
     ("get", "/ping", "/ping", "", Nothing, 200),
@@ -182,6 +188,10 @@ const ROUTES: &[Row] = &[
     ("delete", "/users/{user}", "/users/bob", "", CreateUser, 200),
     ("put", "/users/{user}/password", "/users/bob/password", r#"{"password": "q"}"#, CreateUser, 200),
     ("put", "/users/{user}/key", "/users/bob/key", r#"{"key": null}"#, CreateUser, 200),
+    ("get", "/webhooks", "/webhooks", "", Admin, 200),
+    ("post", "/webhooks", "/webhooks", r#"{"event": "exit", "url": "http://127.0.0.1:1"}"#, Admin, 201),
+    ("get", "/webhooks/{id}", "/webhooks/{hook}", "", Admin, 200),
+    ("delete", "/webhooks/{id}", "/webhooks/{hook}", "", Admin, 200),
 ];
 
 /// The keys of all kinds of callers, on one node.
@@ -191,6 +201,8 @@ struct World {
     shown: Vec<Option<String>>,
     /// A key that was made with that of [`Caller::CreateKey`].
     made: String,
+    /// A webhook.
+    hook: String,
 }
 
 impl World {
@@ -220,8 +232,12 @@ impl World {
         let made = keys.access.create_key(&by, Default::default()).await.unwrap().id().to_string();
         let by = keys.by_admin().await;
         keys.access.create_user(&by, gaffer_core::api::access::NewUser::new("bob", "secret")).await.unwrap();
-        let node = keys.node();
-        let world = Self { keys, node, shown, made };
+        let webhooks = Webhooks::open(WebhookOptions::default(), None).await.unwrap();
+        // It is never started, and so sends nothing.
+        let hook = WebhookConfig::new(vec![Pattern::All], "http://127.0.0.1:1".parse().unwrap());
+        let hook = webhooks.add(hook).await.unwrap().id;
+        let node = Node::with_options(api::Options { webhooks: Some(webhooks), ..keys.options() });
+        let world = Self { keys, node, shown, made, hook };
         let answer = world.node.call_as(Some(&world.keys.admin), "POST", "/processes", job("s.web").to_string()).await;
         assert_eq!(answer.status, 200, "{answer:?}");
         world
@@ -230,7 +246,7 @@ impl World {
     async fn status(&self, caller: Caller, row: &Row) -> u16 {
         let at = CALLERS.iter().position(|known| *known == caller).unwrap();
         let (method, _, path, body, ..) = row;
-        let path = path.replace("{made}", &self.made);
+        let path = path.replace("{made}", &self.made).replace("{hook}", &self.hook);
         self.node.status_as(self.shown[at].as_deref(), &method.to_uppercase(), &path, body).await.as_u16()
     }
 }
