@@ -5,6 +5,7 @@ pub mod channel;
 pub mod feed;
 pub mod frame;
 pub mod lookup;
+pub mod plugins;
 
 use std::collections::BTreeMap;
 

@@ -11,6 +11,7 @@ use gaffer_core::{
     supervisor::Refusal,
 };
 use gaffer_http::{HttpHandler, api};
+use gaffer_plugins::Plugins;
 use tokio::{runtime::Runtime, time::timeout};
 use tracing::{error, info, warn};
 
@@ -56,9 +57,10 @@ async fn node(settings: Settings, verbose: u8) -> anyhow::Result<ExitCode> {
     let signals = SignalHandler::install().context("cannot catch signals")?;
     let Open { access, folder: _locked } = settings.state.open().await?;
     let has_keys = access.is_some();
-    let options = api::Options { access, ..settings.api };
-    let http = HttpHandler::new(endpoints::bind(&settings.endpoints).await?).with_options(options);
+    let http = HttpHandler::new(endpoints::bind(&settings.endpoints).await?);
     let addresses = http.addresses().to_vec();
+    let plugins = Plugins::new(settings.plugins, addresses.iter().map(ToString::to_string).collect());
+    let http = http.with_options(api::Options { access, plugin_list: plugins.list(), ..settings.api });
     for warning in endpoints::exposed(&settings.endpoints, &addresses, has_keys) {
         warn!("{warning}");
     }
@@ -67,6 +69,8 @@ async fn node(settings: Settings, verbose: u8) -> anyhow::Result<ExitCode> {
     let manager = Manager::start(settings.manager, RealBackend::start).context("cannot start the process launcher")?;
     let mut applications: Vec<Box<dyn Application>> = vec![Box::new(signals)];
     applications.extend(console::of_verbosity(verbose).map(|console| Box::new(console) as Box<dyn Application>));
+    // Before all jobs, of whose first launch they hear, and so after all of them at the end, of whose last exit they hear as well.
+    applications.push(Box::new(plugins.clone()));
     start(&manager, applications).await?;
     // Clients that connect meanwhile wait: whoever is answered finds all jobs.
     let mut loading = pin!(load(&manager, settings.jobs));
@@ -82,6 +86,7 @@ async fn node(settings: Settings, verbose: u8) -> anyhow::Result<ExitCode> {
     if !loaded {
         loading.await;
     }
+    plugins.node_is_up();
     let wrong = manager.stopped().await;
     for text in &wrong {
         error!("{text}");

@@ -7,6 +7,7 @@ use gaffer_core::{
     ini::{IniErrors, NodeConfig},
 };
 use gaffer_http::api::{self, Hosts, Origins};
+use gaffer_plugins::PluginSet;
 
 use crate::{
     args::Args,
@@ -27,6 +28,7 @@ pub(crate) struct Settings {
     pub(crate) manager: ManagerOptions,
     pub(crate) pidfile: Option<PathBuf>,
     pub(crate) lookup: Option<Lookup>,
+    pub(crate) plugins: PluginSet,
     /// What will not do what its author may expect.
     pub(crate) warnings: Vec<String>,
 }
@@ -53,15 +55,17 @@ impl Settings {
         let endpoints = endpoints::of(args, &config).map_err(Mistakes)?;
         let plugins = plugins::folder(args, &config);
         let state = state::of(args, &config, &endpoints).map_err(|problem| Mistakes(vec![problem]))?;
+        let set = PluginSet::read(plugins.path.as_deref(), &config).map_err(Mistakes)?;
         let api = api::Options { plugins: plugins.path, ..api_options(&config)? };
         let lookup = lookup::of(args, &config)?;
         let mut warnings: Vec<String> = config.warnings.iter().map(ToString::to_string).collect();
         warnings.extend(plugins.warning);
+        warnings.extend(set.warnings().iter().cloned());
         let mut jobs = config.jobs;
         jobs.sort_by_key(JobConfig::priority); // Stable: equals stay in the order of the file.
         let manager = ManagerOptions { stats_interval: config.settings.stats_interval, ..ManagerOptions::default() };
         let pidfile = args.pidfile.clone().or(config.settings.pidfile);
-        Ok(Self { endpoints, api, state, jobs, manager, pidfile, lookup, warnings })
+        Ok(Self { endpoints, api, state, jobs, manager, pidfile, lookup, plugins: set, warnings })
     }
 }
 

@@ -3,7 +3,7 @@
 use std::{io, path::PathBuf};
 
 use super::{InvalidAddress, Place};
-use crate::names::InvalidJobName;
+use crate::names::{InvalidJobName, SessionId};
 
 /// What is wrong at one place of a configuration, and the cure.
 ///
@@ -157,6 +157,9 @@ pub enum Problem {
     /// The name of a job's section is not a job's name.
     #[error(transparent)]
     JobName(InvalidJobName),
+    /// A job in the session that is for plugins.
+    #[error("is in the session `{session}`, which is for the applications of plugins; choose another", session = SessionId::PLUGINS)]
+    ReservedSession,
     /// The section has no such key.
     #[error("is not a key of this section; {}", did_you_mean(suggestion.as_deref(), expected))]
     UnknownKey {

@@ -12,8 +12,14 @@ use super::{
 use crate::{
     config::{JobConfig, MAX_PROCESSES, MAX_SPAN},
     events::EventKind,
-    names::{JobName, ProcessId, Signal},
+    names::{JobName, ProcessId, SessionId, Signal},
 };
+
+/// Who runs there is trusted: nobody but the application of plugins may say what that is.
+fn refuse_strangers(config: &JobConfig) -> Result<(), Refusal> {
+    let is_strange = config.name().session().as_str() == SessionId::PLUGINS && !config.is_owned();
+    if is_strange { Err(Refusal::Reserved(config.name().clone())) } else { Ok(()) }
+}
 
 impl Supervisor {
     pub(super) fn on_command(&mut self, step: &mut Step<'_>, ticket: Ticket, command: Command) {
@@ -89,6 +95,7 @@ impl Supervisor {
         start: bool,
     ) -> Result<Option<Answer>, Refusal> {
         let name = config.name().clone();
+        refuse_strangers(&config)?;
         if self.names.contains_key(&name) {
             return Err(Refusal::AlreadyLoaded(name));
         }
@@ -119,6 +126,7 @@ impl Supervisor {
         config: Arc<JobConfig>,
         start: bool,
     ) -> Result<Option<Answer>, Refusal> {
+        refuse_strangers(&config)?;
         let Some(job) = self.jobs.get(&key) else { return Ok(None) };
         if job.wanted {
             self.begin_rollout(step, key, Some(config), ticket);

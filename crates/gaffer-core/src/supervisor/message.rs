@@ -213,6 +213,9 @@ pub enum Refusal {
         /// How many are allowed.
         max: u32,
     },
+    /// The session is for jobs of plugins.
+    #[error("`{0}` cannot be loaded or updated: the session `{session}` is for the applications of plugins", session = SessionId::PLUGINS)]
+    Reserved(JobName),
     /// The node is going down.
     #[error("the node is shutting down")]
     ShuttingDown,

@@ -42,6 +42,7 @@ impl From<ManagerError> for ApiError {
                     (StatusCode::UNPROCESSABLE_ENTITY, "not_started")
                 }
                 Refusal::Superseded(_) => (StatusCode::CONFLICT, "superseded"),
+                Refusal::Reserved(_) => (StatusCode::FORBIDDEN, "forbidden"),
                 Refusal::TooMany { .. } => (StatusCode::BAD_REQUEST, "bad_value"),
                 Refusal::ShuttingDown => (StatusCode::SERVICE_UNAVAILABLE, "shutting_down"),
             },
