@@ -27,6 +27,7 @@ mod lookup;
 mod manual;
 mod original_0_4;
 mod original_0_5;
+mod plugins;
 mod sessions;
 mod shutdown;
 mod sites;

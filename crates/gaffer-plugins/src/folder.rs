@@ -219,13 +219,20 @@ fn find(folder: &Path, errors: &mut Vec<String>, warnings: &mut Vec<String>) -> 
             }
         } else if has_site(&own) {
             found.drafts.push(Draft { name, folder: own, file: None });
-        } else {
+        } else if seems_to_be_one(&own) {
             let path = folder.join(&name);
             let lacks = "it has neither a plugin.ini nor a site (`_site`, or an index.html)";
             warnings.push(format!("{}: is taken for no plugin: {lacks}", path.display()));
         }
     }
     Ok(found)
+}
+
+/// Whether a folder may be meant to be a plugin: one that holds nothing but folders is there to keep those in order. But those of the
+/// original's plugins hold Python modules.
+fn seems_to_be_one(folder: &Path) -> bool {
+    let entries = fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok).map(|entry| entry.path());
+    entries.take(MOST).any(|path| path.is_file() || path.join("__init__.py").is_file())
 }
 
 /// Finds each by its name.

@@ -58,6 +58,7 @@ fn sites_are_plugins_and_other_folders_are_not() {
         ("both/_site/index.html", ""),
         (".hidden/plugin.ini", "nonsense"),
         ("old/plugin/__init__.py", ""),
+        ("folders/of/plugins/index.html", ""),
         ("file", ""),
     ]);
     let set = read_with(&dir, "").unwrap();
