@@ -1,5 +1,6 @@
 //! The node itself.
 
+use gaffer_core::api::plugins::PluginInfo;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -13,6 +14,11 @@ pub struct Version {
     pub name: String,
     /// Its version.
     pub version: String,
+}
+
+#[derive(Deserialize)]
+struct Plugins {
+    plugins: Vec<PluginInfo>,
 }
 
 impl Client {
@@ -34,6 +40,14 @@ impl Client {
     /// As every call.
     pub async fn version(&self) -> Result<Version, Error> {
         self.get(&["version"]).json().await
+    }
+
+    /// Lists the plugins, in the order of their names.
+    ///
+    /// # Errors
+    /// As every call; also when the key does not permit to read everything.
+    pub async fn plugins(&self) -> Result<Vec<PluginInfo>, Error> {
+        Ok(self.get(&["plugins"]).json::<Plugins>().await?.plugins)
     }
 
     /// Asks for the description of every call: OpenAPI 3.1.

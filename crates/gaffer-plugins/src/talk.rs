@@ -117,6 +117,8 @@ pub(crate) struct Talk {
     /// What is done at the moment.
     step: Option<BoxFuture<'static, Step>>,
     sending: FuturesUnordered<BoxFuture<'static, Bytes>>,
+    /// Whether `stop` was said: after what had happened before.
+    said_stop: bool,
     /// When it is no longer waited for: at first a SIGTERM follows, then nothing.
     deadline: Option<Instant>,
 }
@@ -173,6 +175,7 @@ impl Talk {
             turn: 0,
             step: None,
             sending: FuturesUnordered::new(),
+            said_stop: false,
             deadline: None,
         }
     }
@@ -184,7 +187,8 @@ impl Talk {
             self.write_on();
             let hears = self.step.is_none() && self.outbox.has_room() && self.sending.len() < SENDING;
             // Who has something to read already is told of nothing more: what happens meanwhile waits in the subscriptions.
-            let tells = self.writing.is_none() && self.outbox.is_empty() && self.stdin.is_some();
+            let is_idle = self.writing.is_none() && self.outbox.is_empty() && self.stdin.is_some();
+            let tells = is_idle && !self.obeyed.stop;
             let deadline = self.deadline;
             let Self {
                 orders, writing, step, sending, lines, stdout, error_lines, stderr, subscriptions, turn, ..
@@ -202,6 +206,7 @@ impl Talk {
                         return;
                     }
                     self.deadline = None;
+                    self.say_stop();
                     // It may have ended just now.
                     drop(self.manager.kill(self.pid, Signal::TERM).await);
                 }
@@ -256,8 +261,6 @@ impl Talk {
             self.answer(Told::Restart.line());
         }
         if orders.stop && !before.stop {
-            self.subscriptions.clear();
-            self.answer(Told::Stop.line());
             self.deadline = Some(Instant::now() + self.patience);
         }
         if orders.gone && !before.gone {
@@ -268,16 +271,39 @@ impl Talk {
 
     /// Writes what waits. Behind `stop` comes the end of the input.
     fn write_on(&mut self) {
-        let Some(stdin) = &self.stdin else { return };
-        if self.writing.is_some() {
+        if self.writing.is_some() || self.stdin.is_none() {
             return;
         }
+        if self.outbox.is_empty() && self.obeyed.stop && !self.said_stop {
+            self.tell_the_rest();
+        }
+        let Some(stdin) = &self.stdin else { return };
         if let Some(batch) = self.outbox.batch() {
             let stdin = stdin.clone();
             self.writing = Some(async move { stdin.write(batch).await }.boxed());
         } else if self.obeyed.stop {
             stdin.close();
             self.mute();
+        }
+    }
+
+    /// Passes on some of what had happened before the stop, and then says it.
+    fn tell_the_rest(&mut self) {
+        for Open { text, events } in &mut self.subscriptions {
+            for delivery in std::iter::from_fn(|| events.try_recv()).take(EVENTS_AT_ONCE) {
+                self.outbox.push(event(text, delivery));
+            }
+        }
+        if self.outbox.is_empty() {
+            self.say_stop();
+        }
+    }
+
+    fn say_stop(&mut self) {
+        if !self.said_stop {
+            self.said_stop = true;
+            self.subscriptions.clear();
+            self.answer(Told::Stop.line());
         }
     }
 

@@ -272,6 +272,9 @@ pub(crate) enum NodeCommand {
         targets: Vec<String>,
     },
 
+    /// List the plugins of the node, and how their applications do
+    Plugins,
+
     /// Print the versions of this program and of the node
     Version,
 

@@ -63,7 +63,7 @@ done
         json!({"type": "reply", "id": 1, "ok": true, "result": {"jobs": ["_plugin.talker", "default.web"]}})
     );
     assert_eq!(*replies[2], json!({"type": "reply", "id": "x", "ok": true, "result": {"numprocesses": 2}}));
-    for (reply, id, code) in [(replies[3], 2, "command_not_found"), (replies[4], 3, "job_not_found")] {
+    for (reply, id, code) in [(replies[3], 2, "command_not_found"), (replies[4], 3, "not_found")] {
         assert_eq!((&reply["id"], &reply["ok"]), (&json!(id), &json!(false)));
         assert_eq!((&reply["error"]["errno"], &reply["error"]["error"]), (&json!(404), &json!(code)), "{reply}");
     }

@@ -36,6 +36,7 @@ pub(crate) fn wanted(command: &NodeCommand) -> Result<Vec<Want>, Failure> {
         | NodeCommand::Watch { .. }
         | NodeCommand::Groups { .. }
         | NodeCommand::Sessions { .. }
+        | NodeCommand::Plugins
         | NodeCommand::Version
         | NodeCommand::Ping => Err(names_no_job()),
     }

@@ -16,6 +16,8 @@ enum Need {
     Key,
     /// `read` of the job `s.web`, or more.
     Read,
+    /// `read` everything.
+    ReadEverything,
     /// `write` to it, or more.
     Write,
     /// `manage` it, or more.
@@ -32,7 +34,9 @@ enum Need {
     /// It becomes a websocket, which says what it needs.
     Websocket,
 }
-use Need::{CreateKey, CreateUser, Key, LogIn, Manage, ManageSession, Nothing, Password, Read, Websocket, Write};
+use Need::{
+    CreateKey, CreateUser, Key, LogIn, Manage, ManageSession, Nothing, Password, Read, ReadEverything, Websocket, Write,
+};
 
 /// Who calls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,6 +77,7 @@ fn has(caller: Caller, need: Need) -> bool {
         Nothing | Password | Websocket => true,
         Key => !matches!(caller, C::None | C::Wrong | C::Expired),
         Read => matches!(caller, C::Read | C::Write | C::ManageJob | C::ManageSession | C::Admin),
+        ReadEverything => matches!(caller, C::Admin),
         Write => matches!(caller, C::Write | C::ManageJob | C::ManageSession | C::Admin),
         Manage => matches!(caller, C::ManageJob | C::ManageSession | C::Admin),
         ManageSession => matches!(caller, C::ManageSession | C::Admin),
@@ -102,6 +107,7 @@ const ROUTES: &[Row] = &[
     ("get", "/ping", "/ping", "", Nothing, 200),
     ("get", "/version", "/version", "", Nothing, 200),
     ("get", "/openapi.json", "/openapi.json", "", Nothing, 200),
+    ("get", "/plugins", "/plugins", "", ReadEverything, 200),
     ("get", "/_plugin/{plugin}/{path}", "/_plugin/web/x", "", Nothing, 404),
     ("get", "/channel", "/channel", "", Nothing, 200),
     ("get", "/channel/info", "/channel/info", "", Nothing, 200),
