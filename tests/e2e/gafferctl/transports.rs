@@ -30,7 +30,7 @@ fn over_tls(node: &Node) -> Client {
 }
 
 /// Every command that ends by itself, in an order in which they work; and a part of what each prints.
-const COMMANDS: [(&str, &str); 27] = [
+const COMMANDS: [(&str, &str); 28] = [
     ("ping", "ok"),
     ("plugins --json", "[]"),
     ("version", "0."),
