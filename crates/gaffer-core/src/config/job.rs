@@ -105,7 +105,7 @@ impl JobConfig {
         &self.name
     }
 
-    /// Says that its processes belong to an application of the manager, which alone talks with them: it hears of the `stop_pid` of one
+    /// Says that its processes, but for one-offs, belong to an application of the manager, which alone talks with them: it hears of the `stop_pid` of one
     /// and asks it to end, so that the manager does not send SIGTERM, and only kills what is left after `graceful_timeout`;
     /// and [`Manager::restart`](crate::Manager::restart) leaves them to it.
     ///

@@ -284,8 +284,9 @@ impl<B: Backend> Actor<B> {
             Effect::Cancel(pid) => self.backend.cancel(pid),
             Effect::Signal(pid, signal) => self.backend.signal(pid, signal),
             Effect::Terminate(pid) => {
-                // What is left of one whose leader is gone has nobody else who would ask it.
-                let is_asked = |process: ProcessView| process.config.is_owned() && process.leader_alive;
+                // What is left of one whose leader is gone has nobody else who would ask it, and one-offs are anybody's.
+                let is_asked =
+                    |process: ProcessView| process.config.is_owned() && process.leader_alive && !process.once;
                 if !self.supervisor.process(pid).is_some_and(is_asked) {
                     self.backend.terminate(pid);
                 }

@@ -1,9 +1,6 @@
 //! Commands of the node's own parts, which need no key.
 
-use futures_util::{
-    FutureExt,
-    future::{BoxFuture, ready},
-};
+use futures_util::{FutureExt, future::BoxFuture};
 use gaffer_core::{
     Manager,
     api::channel::{Command as Request, Failure},
@@ -48,16 +45,6 @@ impl Commands {
             Ok(Progress::Done(result)) => Carried::Done(Ok(result)),
             Ok(Progress::Waiting(sending)) => Carried::Waiting(sending.map(told).boxed()),
             Err(error) => Carried::Done(Err(error.failure())),
-        }
-    }
-}
-
-impl Carried {
-    /// Resolves when it is done.
-    pub fn outcome(self) -> BoxFuture<'static, Result<Value, Failure>> {
-        match self {
-            Self::Done(outcome) => ready(outcome).boxed(),
-            Self::Waiting(waiting) => waiting,
         }
     }
 }
