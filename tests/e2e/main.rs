@@ -28,6 +28,7 @@ mod lookup;
 mod manual;
 mod original_0_4;
 mod original_0_5;
+mod plugins;
 mod reload;
 
 mod sessions;

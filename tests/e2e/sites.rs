@@ -63,7 +63,7 @@ fn a_folder_that_is_not_there_is_warned_of_if_it_was_named() {
 fn a_site_can_be_left_by_no_path() {
     let setup = Setup::new();
     site(&setup, "plugins", "hello");
-    setup.file("plugins/hello/plugin.ini", "secret");
+    setup.file("plugins/hello/plugin.ini", "[plugin]\ndescription = secret\n");
     setup.file("secret", "secret");
     let daemon = setup.args("-p plugins").start();
     for path in [

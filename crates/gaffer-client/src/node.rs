@@ -1,6 +1,6 @@
 //! The node itself.
 
-use gaffer_core::api::Reconfiguration;
+use gaffer_core::api::{Reconfiguration, plugins::PluginInfo};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -14,6 +14,11 @@ pub struct Version {
     pub name: String,
     /// Its version.
     pub version: String,
+}
+
+#[derive(Deserialize)]
+struct Plugins {
+    plugins: Vec<PluginInfo>,
 }
 
 impl Client {
@@ -51,6 +56,14 @@ impl Client {
     /// As every call; also when the node has no configuration file, or when it has mistakes, which the error lists. Nothing is done then.
     pub async fn reconfigure(&self) -> Result<Reconfiguration, Error> {
         self.post(&["_reload"]).json().await
+    }
+
+    /// Lists the plugins, in the order of their names.
+    ///
+    /// # Errors
+    /// As every call; also when the key does not permit to read everything.
+    pub async fn plugins(&self) -> Result<Vec<PluginInfo>, Error> {
+        Ok(self.get(&["plugins"]).json::<Plugins>().await?.plugins)
     }
 
     /// Asks for the description of every call: OpenAPI 3.1.

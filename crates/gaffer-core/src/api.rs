@@ -5,6 +5,7 @@ pub mod channel;
 pub mod feed;
 pub mod frame;
 pub mod lookup;
+pub mod plugins;
 mod reconfiguration;
 pub mod webhooks;
 

@@ -287,6 +287,9 @@ pub(crate) enum NodeCommand {
     /// Print what the node would change if it read its configuration again
     Diff,
 
+    /// List the plugins of the node, and how their applications do
+    Plugins,
+
     /// Print the versions of this program and of the node
     Version,
 

@@ -35,6 +35,17 @@ fn report(settings: &Settings) -> String {
     });
     report.list("endpoints", endpoints, "none");
     report.list("state", state(&settings.state), "none is kept");
+    let webhooks = settings.webhooks.iter().map(|hook| {
+        let events: Vec<String> = hook.events.iter().map(ToString::to_string).collect();
+        // What comes after the address may be secret.
+        format!("{} to {}", events.join(", "), hook.url.origin())
+    });
+    report.list("webhooks", webhooks, "none");
+    let plugins = settings.plugins.plugins().iter().map(|plugin| match plugin.job() {
+        Some(app) => format!("{}: {}", plugin.name(), app.command_text()),
+        None => plugin.name().to_owned(),
+    });
+    report.list("plugins", plugins, "none");
     report.list("jobs", settings.jobs.iter().map(job), "none");
     report.text
 }
@@ -80,13 +91,15 @@ mod tests {
     #[test]
     fn what_a_configuration_comes_to_is_told() {
         let ini = "[endpoint:a]\nbind = :80\ncertfile = c\n[endpoint:b]\nbind = unix:/x\n[gaffer]\nstate_dir = /s\n\
-                   [process:web]\ncmd = ./web\n    --port 80\nnumprocesses = 2\n[process:shop:db]\ncmd = db\nstart = no\n";
-        let told = report(&settings(&[], ini).unwrap());
-        let expected = "configuration: none; all is by default\nendpoints:\n  a 0.0.0.0:80 (TLS)\n  b unix:/x\nstate: /s\njobs:\n  \
+                   [process:web]\ncmd = ./web\n    --port 80\nnumprocesses = 2\n[process:shop:db]\ncmd = db\nstart = no\n\
+                   [webhooks]\nstop = http://h:1/secret\n";
+        let told = report(&settings(&["-p", "nowhere"], ini).unwrap());
+        let expected = "configuration: none; all is by default\nendpoints:\n  a 0.0.0.0:80 (TLS)\n  b unix:/x\nstate: /s\nwebhooks: stop to http://h:1\nplugins: none\njobs:\n  \
                         web x2: ./web --port 80\n  shop.db x1 (not started): db\n";
         assert_eq!(told, expected);
-        let told = report(&settings(&["--no-state"], "").unwrap());
-        let nothing = "endpoints: default 127.0.0.1:5000\nstate: none is kept\njobs: none\n";
+        let told = report(&settings(&["--no-state", "-p", "nowhere"], "").unwrap());
+        let nothing =
+            "endpoints: default 127.0.0.1:5000\nstate: none is kept\nwebhooks: none\nplugins: none\njobs: none\n";
         assert!(told.ends_with(nothing), "{told}");
     }
 }

@@ -21,6 +21,7 @@ use gaffer_http::{
     serve::{Endpoint, Endpoints},
     webhooks::Webhooks,
 };
+use gaffer_plugins::{Plugin, PluginSet, Plugins};
 use tokio::{
     sync::{Mutex, Semaphore, watch},
     task::spawn_blocking,
@@ -48,10 +49,17 @@ pub(crate) struct Reconfigurer {
     manager: watch::Sender<Option<Manager>>,
 }
 
+/// What the configuration speaks of, beside the jobs.
+#[derive(Debug)]
+pub(crate) struct Parts {
+    pub(crate) endpoints: Endpoints,
+    pub(crate) webhooks: Webhooks,
+    pub(crate) plugins: Plugins,
+}
+
 struct Shared {
     args: Args,
-    endpoints: Endpoints,
-    webhooks: Webhooks,
+    parts: Parts,
     /// How many files may be open.
     descriptors: Option<u64>,
     notifier: Notifier,
@@ -72,6 +80,7 @@ struct Current {
     /// As they are configured: what clients may cost is lowered by how many endpoints there are.
     endpoints: Vec<Endpoint>,
     webhooks: Vec<WebhookConfig>,
+    plugins: PluginSet,
 }
 
 /// A configuration that was read, and found to be good.
@@ -79,6 +88,7 @@ struct Next {
     jobs: Vec<JobConfig>,
     endpoints: Vec<Configured>,
     webhooks: Vec<WebhookConfig>,
+    plugins: PluginSet,
     told: Reconfiguration,
 }
 
@@ -89,14 +99,17 @@ impl Reconfigurer {
     pub(crate) fn new(
         args: Args,
         settings: &Settings,
-        endpoints: Endpoints,
-        webhooks: Webhooks,
+        parts: Parts,
         descriptors: Option<u64>,
         notifier: Notifier,
     ) -> Self {
         let hooks = settings.webhooks.clone();
         let configured = endpoints::of(&args, &settings.config).unwrap_or_default();
-        let current = Current { endpoints: configured.into_iter().map(|one| one.endpoint).collect(), webhooks: hooks };
+        let current = Current {
+            endpoints: configured.into_iter().map(|one| one.endpoint).collect(),
+            webhooks: hooks,
+            plugins: settings.plugins.clone(),
+        };
         let (started, turns) = (settings.config.clone(), Semaphore::new(READINGS));
         let (has_keys, is_registered) = (settings.state.requires_key, settings.lookup.is_some());
         let (sender, manager) = watch::channel(None);
@@ -104,8 +117,7 @@ impl Reconfigurer {
         Self {
             shared: Arc::new(Shared {
                 args,
-                endpoints,
-                webhooks,
+                parts,
                 descriptors,
                 notifier,
                 manager,
@@ -185,7 +197,7 @@ impl Shared {
             Err(_) => return Err(ReconfigureError::Stopping),
         };
         let live = manager.standings().await.map_err(|_| ReconfigureError::Stopping)?;
-        let Settings { config, jobs, endpoints, webhooks, mut warnings, .. } = settings;
+        let Settings { config, jobs, endpoints, webhooks, plugins, mut warnings, .. } = settings;
         let theirs =
             live.iter().filter(|(_, standing)| standing.origin == Origin::Client).map(|(config, _)| config.name());
         let taken = theirs.filter(|name| jobs.iter().any(|job| job.name() == *name));
@@ -214,11 +226,12 @@ impl Shared {
             jobs: JobChanges::between(&live, &jobs),
             endpoints: changes,
             webhooks: changed_hooks(&current.webhooks, &webhooks),
+            plugins: changed_plugins(&current.plugins, &plugins),
             at_restart: at_restart(&self.started, &config),
             warnings,
             ..Reconfiguration::default()
         };
-        Ok(Next { jobs, endpoints, webhooks, told })
+        Ok(Next { jobs, endpoints, webhooks, plugins, told })
     }
 
     async fn apply(&self) -> Outcome {
@@ -243,22 +256,26 @@ impl Shared {
 
     /// Does what there is to do. What can fail as a whole comes first.
     async fn commit(&self, current: &mut Current, next: Next, manager: &Manager) -> Outcome {
-        let Next { jobs, endpoints, webhooks, mut told } = next;
+        let Next { jobs, endpoints, webhooks, plugins, mut told } = next;
         if !told.webhooks.is_empty() {
-            let set = self.webhooks.set_configured(webhooks.clone()).await;
+            let set = self.parts.webhooks.set_configured(webhooks.clone()).await;
             set.map_err(|error| ReconfigureError::Invalid(error.to_string()))?;
         }
         if let Err(error) = self.replace_endpoints(&endpoints, &mut told).await {
             // They were good before.
-            let _as_before = self.webhooks.set_configured(current.webhooks.clone()).await;
+            let _as_before = self.parts.webhooks.set_configured(current.webhooks.clone()).await;
             return Err(error);
         }
 
         let certificates = self.reread_certificates().await;
         // In a task of its own: it goes on when it is waited for no longer.
-        let changing = tokio::spawn(change_jobs(manager.clone(), told.jobs.removed.clone(), jobs));
+        let (jobs, extensions) = (
+            change_jobs(manager.clone(), told.jobs.removed.clone(), jobs),
+            change_plugins(self.parts.plugins.clone(), plugins.clone()),
+        );
+        let changing = tokio::spawn(async { tokio::join!(jobs, extensions) });
         match timeout(PATIENCE, changing).await {
-            Ok(Ok(failed)) => told.failed = failed,
+            Ok(Ok((failed, extensions))) => told.failed = [failed, extensions].concat(),
             Ok(Err(_)) => return Err(ReconfigureError::Stopping),
             Err(_) => {
                 let reason =
@@ -270,7 +287,7 @@ impl Shared {
             told.failed.push(Failed { name: "certificates".to_owned(), reason });
         }
         told.applied = true;
-        current.webhooks = webhooks;
+        (current.webhooks, current.plugins) = (webhooks, plugins);
         current.endpoints = endpoints.into_iter().map(|one| one.endpoint).collect();
         Ok(told)
     }
@@ -294,7 +311,8 @@ impl Shared {
         let go = removed.iter().chain(changed).cloned().collect();
         // Who asked for this may have done so at one that goes, and is answered when all is done.
         let drain = PATIENCE + DEFAULT_DRAIN;
-        let replaced = self.endpoints.replace(come.iter().map(|one| one.endpoint.clone()).collect(), go, drain).await;
+        let replaced =
+            self.parts.endpoints.replace(come.iter().map(|one| one.endpoint.clone()).collect(), go, drain).await;
         let listening = replaced.map_err(|error| {
             let origin = endpoints.iter().find(|one| one.endpoint.name == error.endpoint);
             let origin = origin.and_then(|one| one.origin.as_deref()).unwrap_or("endpoint:");
@@ -309,7 +327,7 @@ impl Shared {
 
     /// Those that stay; new ones have just been read.
     async fn reread_certificates(&self) -> Result<(), String> {
-        let certificates = self.endpoints.certificates();
+        let certificates = self.parts.endpoints.certificates();
         if certificates.is_empty() {
             return Ok(());
         }
@@ -329,6 +347,19 @@ fn changed_hooks(old: &[WebhookConfig], new: &[WebhookConfig]) -> Changes {
     let names = [named(old), named(new)];
     let pairs = |position: usize, hooks| names[position].iter().map(String::as_str).zip(hooks);
     Changes::between(pairs(0, old), pairs(1, new))
+}
+
+fn changed_plugins(old: &PluginSet, new: &PluginSet) -> Changes {
+    fn named(set: &PluginSet) -> impl Iterator<Item = (&str, &Plugin)> {
+        set.plugins().iter().map(|plugin| (plugin.name(), plugin))
+    }
+    Changes::between(named(old), named(new))
+}
+
+/// Has the applications of plugins be as they are configured. Answers what could not be done.
+async fn change_plugins(plugins: Plugins, set: PluginSet) -> Vec<Failed> {
+    let failed = plugins.apply(set).await.failed.into_iter();
+    failed.map(|reason| Failed { name: "plugins".to_owned(), reason }).collect()
 }
 
 /// Has the jobs be as they are configured. Answers what could not be done.

@@ -14,6 +14,7 @@ use gaffer_core::{
 };
 use gaffer_daemon::{log::Reopening, systemd};
 use gaffer_http::{HttpHandler, api};
+use gaffer_plugins::Plugins;
 use tokio::{runtime::Runtime, time::timeout};
 use tracing::{error, info, warn};
 
@@ -21,7 +22,7 @@ use crate::{
     args::Args,
     console, endpoints,
     keeping::{self, Keeping},
-    reconfigure::Reconfigurer,
+    reconfigure::{Parts, Reconfigurer},
     service,
     settings::Settings,
     start::Surroundings,
@@ -79,17 +80,19 @@ async fn node(
     summary.state = folder.as_ref().map(|folder| folder.path().to_owned());
     let activated = std::mem::take(&mut surroundings.activated);
     let http = HttpHandler::new(endpoints::bind(&settings.endpoints, activated).await?);
+    let addresses = http.addresses().to_vec();
     let webhooks = webhooks::open(settings.webhooks.clone(), file).await?;
-    let reconfigurer =
-        Reconfigurer::new(args, &settings, http.endpoints(), webhooks.clone(), descriptors, notifier.clone());
+    let plugins = Plugins::new(settings.plugins.clone(), addresses.iter().map(ToString::to_string).collect());
+    let parts = Parts { endpoints: http.endpoints(), webhooks: webhooks.clone(), plugins: plugins.clone() };
+    let reconfigurer = Reconfigurer::new(args, &settings, parts, descriptors, notifier.clone());
     let reconfigures = api::Reconfigurer::new(Arc::new(reconfigurer.clone()));
     let http = http.with_options(api::Options {
         access,
+        plugin_list: plugins.list(),
         webhooks: Some(webhooks.clone()),
         reconfigurer: reconfigures,
         ..settings.api
     });
-    let addresses = http.addresses().to_vec();
     for warning in endpoints::exposed(&settings.endpoints, &addresses, has_keys) {
         warn!("{warning}");
     }
@@ -119,6 +122,8 @@ async fn node(
     summary.processes = jobs.iter().map(processes).fold(0, usize::saturating_add);
     // Before anything happens. They are told of to the manager later, as they are the last to be stopped.
     webhooks.start(&manager).await;
+    // Before all jobs, of whose first launch they hear, and so after all of them at the end, of whose last exit they hear as well.
+    start(&manager, vec![Box::new(plugins.clone())]).await?;
     // Clients that connect meanwhile wait: whoever is answered finds all jobs.
     let mut loading = pin!(load(&manager, jobs));
     let loaded = timeout(FIRST_LAUNCHES, &mut loading).await.is_ok();
@@ -144,6 +149,7 @@ async fn node(
         if !loaded {
             loading.await;
         }
+        plugins.node_is_up();
         manager.stopped().await
     };
     let wrong = tokio::select! {

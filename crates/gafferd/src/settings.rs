@@ -9,6 +9,7 @@ use gaffer_core::{
 };
 use gaffer_daemon::systemd;
 use gaffer_http::api::{self, Hosts, Origins};
+use gaffer_plugins::PluginSet;
 
 use crate::{
     args::Args,
@@ -32,6 +33,7 @@ pub(crate) struct Settings {
     pub(crate) pidfile: Option<PathBuf>,
     pub(crate) lookup: Option<Lookup>,
     pub(crate) webhooks: Vec<WebhookConfig>,
+    pub(crate) plugins: PluginSet,
     /// What will not do what its author may expect.
     pub(crate) warnings: Vec<String>,
     /// All of the file.
@@ -59,12 +61,14 @@ impl Settings {
         let endpoints = endpoints::of(args, &config).map_err(Mistakes)?;
         let plugins = plugins::folder(args, &config);
         let state = state::of(args, &config, &endpoints).map_err(|problem| Mistakes(vec![problem]))?;
+        let set = PluginSet::read(plugins.path.as_deref(), &config).map_err(Mistakes)?;
         let api = api::Options { plugins: plugins.path, ..api_options(&config)? };
         let lookup = lookup::of(args, &config)?;
         let mut warnings: Vec<String> = config.warnings.iter().map(ToString::to_string).collect();
         warnings.extend(plugins.warning);
         warnings.extend(webhooks::exposed(&config.webhooks));
         let webhooks = config.webhooks.iter().map(|webhook| webhook.config.clone()).collect();
+        warnings.extend(set.warnings().iter().cloned());
         let mut jobs = config.jobs.clone();
         jobs.sort_by_key(JobConfig::priority); // Stable: equals stay in the order of the file.
         let mut environment = ManagerOptions::default().environment;
@@ -72,7 +76,7 @@ impl Settings {
         let manager =
             ManagerOptions { environment, stats_interval: config.settings.stats_interval, ..ManagerOptions::default() };
         let pidfile = args.pidfile.clone().or_else(|| config.settings.pidfile.clone());
-        Ok(Self { endpoints, api, state, jobs, manager, pidfile, lookup, webhooks, warnings, config })
+        Ok(Self { endpoints, api, state, jobs, manager, pidfile, lookup, webhooks, plugins: set, warnings, config })
     }
 }
 

@@ -38,6 +38,7 @@ pub struct JobConfig {
     spec: JobSpec,
     name: JobName,
     command: CommandLine,
+    owned: bool,
 }
 
 impl JobConfig {
@@ -94,7 +95,7 @@ impl JobConfig {
             fail("cwd", "holds a NUL, which no path can".to_owned());
         }
         match (spec.name.clone(), command) {
-            (Some(name), Some(command)) if errors.is_empty() => Ok(Self { spec, name, command }),
+            (Some(name), Some(command)) if errors.is_empty() => Ok(Self { spec, name, command, owned: false }),
             _ => Err(InvalidConfig(errors)),
         }
     }
@@ -102,6 +103,21 @@ impl JobConfig {
     /// How the job is called.
     pub fn name(&self) -> &JobName {
         &self.name
+    }
+
+    /// Says that its processes, but for one-offs, belong to an application of the manager, which alone talks with them: it hears of the `stop_pid` of one
+    /// and asks it to end, so that the manager does not send SIGTERM, and only kills what is left after `graceful_timeout`;
+    /// and [`Manager::restart`](crate::Manager::restart) leaves them to it.
+    ///
+    /// No file and no client can say this of a job.
+    #[must_use]
+    pub fn owned(self) -> Self {
+        Self { owned: true, ..self }
+    }
+
+    /// Whether its processes belong to an application: see [`owned`](Self::owned).
+    pub fn is_owned(&self) -> bool {
+        self.owned
     }
 
     /// The command line, split or as a line for the shell.
@@ -198,7 +214,7 @@ impl JobConfig {
 const MAX_CUSTOM_STREAMS: usize = 32;
 
 /// What is wrong with variables, if anything is.
-pub(super) fn unfit_variables(env: &BTreeMap<String, String>) -> impl Iterator<Item = String> {
+pub(crate) fn unfit_variables(env: &BTreeMap<String, String>) -> impl Iterator<Item = String> {
     env.iter().filter_map(|(key, value)| {
         if key.is_empty() || key.contains(['=', '\0']) {
             Some(format!("`{}` cannot name a variable; leave out `=` and NUL", key.escape_debug()))

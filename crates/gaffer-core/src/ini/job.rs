@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     config::{FieldError, InvalidConfig, JOB_KEYS, JobConfig, JobSpec},
-    names::JobName,
+    names::{JobName, SessionId},
 };
 
 /// Keys whose value may have several lines; a second line of any other is a key that was indented by mistake.
@@ -67,6 +67,11 @@ impl JobsReader {
                 return;
             }
         };
+        if parsed.session().as_str() == SessionId::PLUGINS {
+            findings.error(&section.place, Some(&section.header), None, Problem::ReservedSession);
+            self.drafts.push(Draft::read(None, name, section, findings));
+            return;
+        }
         if let Some(first) = self.by_name.get(&parsed).and_then(|position| self.drafts.get(*position)) {
             let problem =
                 Problem::SameJob { job: parsed.to_string(), section: first.header.clone(), first: first.place.clone() };

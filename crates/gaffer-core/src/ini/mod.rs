@@ -9,6 +9,8 @@
 //! The file of the command line clients, which says how to reach the nodes that their user calls, is read by the same scanner
 //! and with the same care: [`UserFile::read`].
 //!
+//! So is the `plugin.ini` of a plugin: [`PluginFile::read`].
+//!
 //! # Rules of the text
 //!
 //! They are those of Python 3's `configparser`, so that files of the original read as they always did:
@@ -39,6 +41,7 @@ mod include;
 mod job;
 mod kind;
 mod node;
+mod plugin_file;
 mod problem;
 mod scanner;
 mod settings;
@@ -54,6 +57,7 @@ pub use address::{BindAddress, DEFAULT_PORT, InvalidAddress};
 pub use endpoint::{Endpoint, EndpointLimits, SocketOwner};
 pub use error::{IniError, IniErrors, Place, Warning};
 pub use node::{LookupTls, NodeConfig};
+pub use plugin_file::PluginFile;
 pub use problem::Problem;
 pub(crate) use problem::shown;
 pub(crate) use scanner::decode;

@@ -63,6 +63,8 @@ pub struct NodeConfig {
     pub files: Vec<PathBuf>,
     /// Where the keys of `[gaffer]` stand.
     places: HashMap<&'static str, Place>,
+    /// Where each `[plugin:NAME]` stands.
+    plugin_places: HashMap<String, Place>,
 }
 
 /// The files of `[lookup_ssl]`.
@@ -108,6 +110,11 @@ impl NodeConfig {
     /// Where a key of `[gaffer]` stands, for messages about what only turns out later; `None` if it is not given.
     pub fn place_of(&self, key: &str) -> Option<&Place> {
         self.places.get(key)
+    }
+
+    /// Where the `[plugin:NAME]` of a plugin stands; `None` if there is none.
+    pub fn place_of_plugin(&self, name: &str) -> Option<&Place> {
+        self.plugin_places.get(name)
     }
 
     fn from_source(source: Source, mut findings: Findings) -> Result<Self, IniErrors> {
@@ -183,8 +190,8 @@ impl Reader {
             Kind::Webhook(name) => self.webhooks.named(&name, section, findings),
             Kind::Plugin(name) => {
                 let values = free_keys(section, str::to_lowercase, findings);
+                self.config.plugin_places.insert(name.clone(), section.place.clone());
                 self.config.plugins.insert(name, values);
-                findings.warning(&section.place, header, None, NOT_YET);
             }
             Kind::Auth => {
                 self.auth(section, findings);

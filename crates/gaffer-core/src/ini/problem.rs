@@ -6,7 +6,7 @@ use super::{InvalidAddress, Place};
 use crate::{
     config::{InvalidSecret, InvalidWebhookUrl},
     events::InvalidPattern,
-    names::InvalidJobName,
+    names::{InvalidJobName, SessionId},
 };
 
 /// What is wrong at one place of a configuration, and the cure.
@@ -161,6 +161,9 @@ pub enum Problem {
     /// The name of a job's section is not a job's name.
     #[error(transparent)]
     JobName(InvalidJobName),
+    /// A job in the session that is for plugins.
+    #[error("is in the session `{session}`, which is for the applications of plugins; choose another", session = SessionId::PLUGINS)]
+    ReservedSession,
     /// The section has no such key.
     #[error("is not a key of this section; {}", did_you_mean(suggestion.as_deref(), expected))]
     UnknownKey {

@@ -33,7 +33,7 @@ use crate::{
     events::{Event, Journal},
     names::{JobName, OsPid, ProcessId},
     stats::Monitor,
-    supervisor::{Answer, Command, Effect, Input, Launch, Refusal, Supervisor, Ticket},
+    supervisor::{Answer, Command, Effect, Input, Launch, ProcessView, Refusal, Supervisor, Ticket},
 };
 
 /// Requests that may wait for the actor; a client that finds the queue full waits. Each is handled in microseconds, so
@@ -304,7 +304,14 @@ impl<B: Backend> Actor<B> {
             Effect::Launch(launch) => return self.launch(&launch),
             Effect::Cancel(pid) => self.backend.cancel(pid),
             Effect::Signal(pid, signal) => self.backend.signal(pid, signal),
-            Effect::Terminate(pid) => self.backend.terminate(pid),
+            Effect::Terminate(pid) => {
+                // What is left of one whose leader is gone has nobody else who would ask it, and one-offs are anybody's.
+                let is_asked =
+                    |process: ProcessView| process.config.is_owned() && process.leader_alive && !process.once;
+                if !self.supervisor.process(pid).is_some_and(is_asked) {
+                    self.backend.terminate(pid);
+                }
+            }
             Effect::Kill(pid) => {
                 log::kill(&self.supervisor, pid);
                 self.backend.kill(pid);

@@ -475,14 +475,15 @@ impl Manager {
         end.failure.iter().cloned().chain(end.left.iter().map(Leftover::to_string)).collect()
     }
 
-    /// Restarts every job that is not stopped, then every application.
+    /// Restarts every job that is not stopped, then every application. Jobs that [belong to one](JobConfig::owned) are left to it.
     ///
     /// # Errors
     /// The first job that could not be restarted keeps its processes; the others are restarted all the same.
     pub async fn restart(&self) -> Result<()> {
         let mut outcome = Ok(());
         for info in self.infos().await? {
-            if info.state != crate::api::JobState::Stopped {
+            let is_owned = self.get(&info.name).await.is_ok_and(|config| config.is_owned());
+            if info.state != crate::api::JobState::Stopped && !is_owned {
                 let restarted = self.restart_job(&info.name).await;
                 // A job that was unloaded meanwhile needs no restart.
                 if !matches!(restarted, Err(ManagerError::Refused(Refusal::UnknownJob(_)))) {

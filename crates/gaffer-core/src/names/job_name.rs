@@ -45,6 +45,9 @@ impl SessionId {
     /// The session of a job that names none.
     pub const DEFAULT: &'static str = "default";
 
+    /// The session of the jobs that applications of plugins run as. Nobody else may load a job into it.
+    pub const PLUGINS: &'static str = "_plugin";
+
     /// The text.
     pub fn as_str(&self) -> &str {
         &self.0

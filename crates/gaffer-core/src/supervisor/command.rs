@@ -13,8 +13,14 @@ use crate::{
     backend::Survivor,
     config::{JobConfig, MAX_PROCESSES, MAX_SPAN},
     events::EventKind,
-    names::{JobName, ProcessId, Signal},
+    names::{JobName, ProcessId, SessionId, Signal},
 };
+
+/// Who runs there is trusted: nobody but the application of plugins may say what that is.
+fn refuse_strangers(config: &JobConfig) -> Result<(), Refusal> {
+    let is_strange = config.name().session().as_str() == SessionId::PLUGINS && !config.is_owned();
+    if is_strange { Err(Refusal::Reserved(config.name().clone())) } else { Ok(()) }
+}
 
 impl Supervisor {
     pub(super) fn on_command(&mut self, step: &mut Step<'_>, ticket: Ticket, command: Command) {
@@ -45,7 +51,8 @@ impl Supervisor {
         // A command that answers later, when its launches are done, gives `None`.
         let answer = match command {
             Command::Load { config, start } => {
-                let standing = Standing { started: start, ..Standing::configured(&config, Origin::Client) };
+                let origin = if config.is_owned() { Origin::Program } else { Origin::Client };
+                let standing = Standing { started: start, ..Standing::configured(&config, origin) };
                 self.load(step, ticket, config, standing, Vec::new())
             }
             Command::Restore { config, standing, survivors } => self.load(step, ticket, config, standing, survivors),
@@ -103,6 +110,7 @@ impl Supervisor {
         survivors: Vec<Survivor>,
     ) -> Result<Option<Answer>, Refusal> {
         let name = config.name().clone();
+        refuse_strangers(&config)?;
         if self.names.contains_key(&name) {
             return Err(Refusal::AlreadyLoaded(name));
         }
@@ -145,6 +153,7 @@ impl Supervisor {
         config: Arc<JobConfig>,
         start: bool,
     ) -> Result<Option<Answer>, Refusal> {
+        refuse_strangers(&config)?;
         let Some(job) = self.jobs.get(&key) else { return Ok(None) };
         if job.wanted {
             self.begin_rollout(step, key, Some(config), None, ticket);

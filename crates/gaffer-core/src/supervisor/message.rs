@@ -124,6 +124,7 @@ impl Refusal {
             | Self::UnknownSession(_)
             | Self::UnknownProcess(_)
             | Self::AlreadyLoaded(_)
+            | Self::Reserved(_)
             | Self::NotLaunched { .. }
             | Self::TooMany { .. }
             | Self::ShuttingDown => true,
@@ -311,6 +312,9 @@ pub enum Refusal {
         /// What kept it from being kept.
         cause: String,
     },
+    /// The session is for jobs of plugins.
+    #[error("`{0}` cannot be loaded or updated: the session `{session}` is for the applications of plugins", session = SessionId::PLUGINS)]
+    Reserved(JobName),
     /// The node is going down.
     #[error("the node is shutting down")]
     ShuttingDown,

@@ -47,6 +47,7 @@ impl From<ManagerError> for ApiError {
                     (StatusCode::UNPROCESSABLE_ENTITY, "not_started")
                 }
                 Refusal::Superseded(_) => (StatusCode::CONFLICT, "superseded"),
+                Refusal::Reserved(_) => (StatusCode::FORBIDDEN, "forbidden"),
                 Refusal::TooMany { .. } => (StatusCode::BAD_REQUEST, "bad_value"),
                 Refusal::NotKept { .. } => (StatusCode::INSUFFICIENT_STORAGE, "not_kept"),
                 Refusal::ShuttingDown => (StatusCode::SERVICE_UNAVAILABLE, "shutting_down"),

@@ -38,6 +38,10 @@ mod wstreams;
 
 use std::{path::PathBuf, sync::Arc};
 
+pub use self::{
+    control::{Carried, Commands},
+    plugins::PluginList,
+};
 use axum::{
     Extension, Router,
     extract::FromRef,
@@ -107,6 +111,8 @@ pub struct Options {
     /// The folder of plugins, whose [`sites`](crate::sites) are served below `/_plugin`. It need not exist yet. Default: none, and
     /// so no sites.
     pub plugins: Option<PathBuf>,
+    /// What `/plugins` tells. Default: that there are none.
+    pub plugin_list: PluginList,
     /// Routes of the embedder's own. They come before ours, so that they may replace some, but not `/channel`. A fallback has no
     /// effect, and `OPTIONS` is answered before they are asked. No key is needed for them: whom they answer is theirs to say.
     pub routes: Router,
@@ -126,6 +132,7 @@ impl Default for Options {
             max_body: DEFAULT_MAX_BODY,
             origins: Origins::default(),
             plugins: None,
+            plugin_list: PluginList::default(),
             routes: Router::new(),
             access: None,
             hosts: Hosts::default(),
@@ -138,7 +145,11 @@ impl Default for Options {
 /// Makes the router over a manager. Its feeds end with the server's life.
 pub fn router(manager: Manager, options: Options, lifetime: Lifetime) -> Router {
     let max_body = options.max_body;
-    let plugins = Plugins { sites: Sites::new(options.plugins), policy: options.origins.frame_ancestors() };
+    let plugins = Plugins {
+        list: options.plugin_list,
+        sites: Sites::new(options.plugins),
+        policy: options.origins.frame_ancestors(),
+    };
     let doorkeeper = Doorkeeper { access: options.access, hosts: Arc::new(options.hosts) };
     let manager = Guarded::new(manager);
     let api = Api {
@@ -209,6 +220,7 @@ fn described() -> OpenApiRouter<Api> {
         .routes(routes!(groups::start))
         .routes(routes!(groups::stop))
         .routes(routes!(groups::restart))
+        .routes(routes!(plugins::list))
         .routes(routes!(plugins::file))
         .routes(routes!(webhooks::list, webhooks::add))
         .routes(routes!(webhooks::detail, webhooks::remove))

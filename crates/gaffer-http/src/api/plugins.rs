@@ -1,13 +1,19 @@
-//! Sites of plugins.
+//! Plugins, and their sites.
+
+use std::sync::Arc;
 
 use axum::{
     extract::{Request, State},
     http::{HeaderValue, StatusCode, Uri, header},
     response::{IntoResponse, Response},
 };
+use futures_util::future::{BoxFuture, ready};
+use gaffer_core::api::plugins::PluginInfo;
+use serde::Serialize;
 use tracing::error;
+use utoipa::ToSchema;
 
-use super::{ApiError, frame};
+use super::{ApiError, access::ReadsEverything, answer, frame, schema};
 use crate::sites::{NotServed, Sites};
 
 /// Sends a file of a plugin's site.
@@ -23,7 +29,7 @@ use crate::sites::{NotServed, Sites};
     (status = 416, description = "the file does not have the part that `Range` asks for"),
     (status = 503, description = "too many files are being sent; or the node is shutting down"),
 ))]
-pub(super) async fn file(State(Plugins { sites, policy }): State<Plugins>, request: Request) -> Response {
+pub(super) async fn file(State(Plugins { sites, policy, .. }): State<Plugins>, request: Request) -> Response {
     let (head, _) = request.into_parts();
     match sites.serve(&head).await {
         Ok(mut response) => {
@@ -34,9 +40,55 @@ pub(super) async fn file(State(Plugins { sites, policy }): State<Plugins>, reque
     }
 }
 
+/// The plugins.
+#[derive(Serialize, ToSchema)]
+#[schema(as = PluginList)]
+struct Told {
+    /// In the order of their names.
+    #[schema(value_type = Vec<schema::Plugin>)]
+    plugins: Vec<PluginInfo>,
+}
+
+/// Lists the plugins: what they are, and how their applications do.
+#[utoipa::path(get, path = "/plugins", tag = "plugins", responses(
+    (status = 200, description = "in the order of their names", body = Told),
+))]
+pub(super) async fn list(_: ReadsEverything, State(Plugins { list, .. }): State<Plugins>) -> Response {
+    answer::object(&Told { plugins: list.ask().await }).into_response()
+}
+
+/// Who knows what plugins there are.
+#[derive(Clone)]
+pub struct PluginList(Arc<dyn Fn() -> BoxFuture<'static, Vec<PluginInfo>> + Send + Sync>);
+
+impl PluginList {
+    /// Asks this for the list, whenever a client does.
+    pub fn new(ask: impl Fn() -> BoxFuture<'static, Vec<PluginInfo>> + Send + Sync + 'static) -> Self {
+        Self(Arc::new(ask))
+    }
+
+    async fn ask(&self) -> Vec<PluginInfo> {
+        (self.0)().await
+    }
+}
+
+impl Default for PluginList {
+    /// Of no plugins.
+    fn default() -> Self {
+        Self::new(|| Box::pin(ready(Vec::new())))
+    }
+}
+
+impl std::fmt::Debug for PluginList {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("PluginList").finish_non_exhaustive()
+    }
+}
+
 /// The sites of plugins.
 #[derive(Clone)]
 pub(super) struct Plugins {
+    pub(super) list: PluginList,
     pub(super) sites: Sites,
     /// Who may have their pages in a frame: what a user clicks there is an act of the node's own page.
     pub(super) policy: Option<HeaderValue>,

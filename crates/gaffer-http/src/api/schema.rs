@@ -726,3 +726,53 @@ pub(super) struct Failed {
     name: String,
     reason: String,
 }
+
+/// A plugin.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Plugin {
+    /// What it is called.
+    name: String,
+    /// Its version, if it says.
+    #[schema(required)]
+    version: Option<String>,
+    /// What it is for, if it says.
+    #[schema(required)]
+    description: Option<String>,
+    /// The plugins that it cannot do without.
+    mandatory: Vec<String>,
+    /// The path of its site, if it has one.
+    #[schema(required)]
+    site: Option<String>,
+    /// Its application, if it has one.
+    #[schema(required)]
+    app: Option<PluginApp>,
+}
+
+/// The application of a plugin.
+#[derive(Serialize, ToSchema)]
+pub(super) struct PluginApp {
+    /// The job that it runs as.
+    #[schema(value_type = String)]
+    job: JobName,
+    /// What it is doing.
+    #[schema(value_type = PluginAppState)]
+    state: gaffer_core::api::plugins::AppState,
+    /// Its process, if one runs; the oldest, if there are several.
+    #[schema(required, value_type = Option<u64>)]
+    pid: Option<ProcessId>,
+    /// Launches that replaced a process which exited unasked or did not start.
+    restarts: u64,
+    /// Why it does not run as it should, if it does not.
+    #[schema(required)]
+    cause: Option<String>,
+}
+
+/// `running`, and `ready` if it has said so; `waiting` for its next launch; `stopped`, if nobody wants it to run.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum PluginAppState {
+    Running,
+    Ready,
+    Waiting,
+    Stopped,
+}

@@ -76,7 +76,7 @@ pub(super) fn find(plugins: &Path, path: &SitePath) -> io::Result<Found> {
 }
 
 /// The site of a plugin.
-fn site(plugin: &Path) -> Option<PathBuf> {
+pub(super) fn site(plugin: &Path) -> Option<PathBuf> {
     let own = plugin.join(SITE);
     if own.is_dir() {
         return Some(own);

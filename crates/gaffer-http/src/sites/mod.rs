@@ -68,6 +68,11 @@ pub enum NotServed {
     Unreadable(#[source] io::Error),
 }
 
+/// Whether a plugin's folder has a site. Blocks.
+pub fn has_site(plugin: &Path) -> bool {
+    locate::site(plugin).is_some()
+}
+
 impl Sites {
     /// The sites below this folder, which need not exist yet; without one there are none.
     pub fn new(plugins: Option<PathBuf>) -> Self {

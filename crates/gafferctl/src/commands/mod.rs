@@ -8,6 +8,7 @@ mod kill;
 mod load;
 mod logs;
 mod node;
+mod plugins;
 mod processes;
 mod reconfigure;
 mod sessions;
@@ -55,6 +56,7 @@ pub(crate) async fn run(command: NodeCommand, context: &mut Context<'_>) -> Resu
         NodeCommand::Send { stream, pid, words } => send::run(context, pid, stream, &words, send::End::OfFile).await,
         NodeCommand::Groups { group } => sessions::run(context, group.as_deref()).await,
         NodeCommand::Sessions { session } => sessions::run(context, session.as_deref()).await,
+        NodeCommand::Plugins => plugins::run(context).await,
         NodeCommand::Version => node::version(context).await,
         NodeCommand::Status { names } => status::run(context, &names).await,
         NodeCommand::Watch { pattern, history, colorize, heartbeat: _ } => {

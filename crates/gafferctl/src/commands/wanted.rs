@@ -38,6 +38,7 @@ pub(crate) fn wanted(command: &NodeCommand) -> Result<Vec<Want>, Failure> {
         | NodeCommand::Sessions { .. }
         | NodeCommand::ReloadConfig
         | NodeCommand::Diff
+        | NodeCommand::Plugins
         | NodeCommand::Version
         | NodeCommand::Ping => Err(names_no_job()),
     }

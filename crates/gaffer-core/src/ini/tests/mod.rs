@@ -3,6 +3,7 @@
 mod files;
 mod laws;
 mod mistakes;
+mod plugin_file;
 mod rules;
 mod sections;
 mod user_file;

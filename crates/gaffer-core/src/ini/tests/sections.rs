@@ -338,9 +338,7 @@ fn what_has_not_landed_is_accepted_with_a_warning() {
         ),
         "gaffer.ini:1: [ssl] is known but not supported yet; it has no effect\n\
          gaffer.ini:5: [auth] auth_backend: has no effect: keys and users are kept in the state folder, which `[gaffer] state_dir` names\n\
-         gaffer.ini:6: [auth] keys_dbname: has no effect: keys and users are kept in the state folder, which `[gaffer] state_dir` names\n\
-         gaffer.ini:10: [webhooks] is known but not supported yet; it has no effect\n\
-         gaffer.ini:12: [plugin:p] is known but not supported yet; it has no effect"
+         gaffer.ini:6: [auth] keys_dbname: has no effect: keys and users are kept in the state folder, which `[gaffer] state_dir` names"
     );
 }
 

@@ -144,6 +144,18 @@ impl FromRequestParts<Api> for Anyone {
     }
 }
 
+/// Leave to see what concerns the whole node.
+pub(in crate::api) struct ReadsEverything;
+
+impl FromRequestParts<Api> for ReadsEverything {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _api: &Api) -> Result<Self, ApiError> {
+        Visitor::of_parts(parts).known()?.check(Right::Read, Resource::Everything)?;
+        Ok(Self)
+    }
+}
+
 impl Anyone {
     /// The jobs that the caller may read, of all or of one session, in the order of loading.
     pub(in crate::api) async fn jobs(&self, session: Option<&SessionId>) -> Result<Vec<JobName>, ApiError> {

@@ -18,7 +18,7 @@ pub(super) mod socket;
 
 pub(super) use caller::{Caller, Visitor};
 pub(super) use grant::{
-    Anyone, Guarded, Loading, Manage, ManagesHooks, May, Names, Object, Read, Write, readable_jobs, readable_pids,
-    readable_sessions,
+    Anyone, Guarded, Loading, Manage, ManagesHooks, May, Names, Object, Read, ReadsEverything, Write, readable_jobs,
+    readable_pids, readable_sessions,
 };
 pub(super) use identify::{API_KEY, Doorkeeper, KeysRequired, Place, basic, identify};

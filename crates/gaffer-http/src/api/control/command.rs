@@ -15,11 +15,32 @@ use serde_json::{Value, json};
 use super::arguments::Arguments;
 use crate::api::{
     Api, ApiError,
-    access::{Caller, Object, discretion, readable_jobs, readable_pids, readable_sessions},
+    access::{Caller, Guarded, Object, discretion, readable_jobs, readable_pids, readable_sessions},
     answer::value,
     form::Commit,
     job,
+    waiting_input::WaitingInput,
 };
+
+/// With what commands are carried out.
+#[derive(Clone)]
+pub(super) struct Means {
+    manager: Guarded,
+    waiting_input: WaitingInput,
+}
+
+impl Means {
+    /// Those of the node's own parts.
+    pub(super) fn new(manager: Manager) -> Self {
+        Self { manager: Guarded::new(manager), waiting_input: WaitingInput::default() }
+    }
+}
+
+impl From<&Api> for Means {
+    fn from(api: &Api) -> Self {
+        Self { manager: api.manager.clone(), waiting_input: api.waiting_input.clone() }
+    }
+}
 
 /// A command that reads.
 #[derive(Debug)]
@@ -194,13 +215,13 @@ impl Command {
     }
 
     /// Carries it out for who may, up to where it would wait for a process.
-    pub(super) async fn run(self, api: &Api, caller: &Caller) -> Result<Progress, ApiError> {
+    pub(super) async fn run(self, means: &Means, caller: &Caller) -> Result<Progress, ApiError> {
         let manager = &match self.needs() {
-            Some((right, object)) => api.manager.open(caller, right, &object).await?,
-            None => api.manager.open_to_all(caller).clone(),
+            Some((right, object)) => means.manager.open(caller, right, &object).await?,
+            None => means.manager.open_to_all(caller).clone(),
         };
         let result = match self {
-            Self::Send { pid, data, stream } => return send(api, manager, pid, data, stream).await,
+            Self::Send { pid, data, stream } => return send(means, manager, pid, data, stream).await,
             Self::Sessions => json!({"sessions": readable_sessions(manager, caller).await?}),
             Self::Jobs(None) => json!({"jobs": readable_jobs(manager, caller, None).await?}),
             Self::Jobs(Some(session)) => {
@@ -261,13 +282,13 @@ async fn ok(done: impl Future<Output = Result<(), ManagerError>>) -> Result<Valu
 /// Hands data to a process. When this resolves they have their place among what others send, and are written even if the process
 /// reads only later.
 async fn send(
-    api: &Api,
+    means: &Means,
     manager: &Manager,
     pid: ProcessId,
     data: Bytes,
     stream: Option<StreamLabel>,
 ) -> Result<Progress, ApiError> {
-    let waiting = api.waiting_input.take(data.len())?;
+    let waiting = means.waiting_input.take(data.len())?;
     let input = manager.input(pid, stream.as_ref()).await.map_err(|error| match error {
         ManagerError::NotWritable { .. } => ApiError::new(StatusCode::NOT_FOUND, "stream_not_found", error),
         ManagerError::Refused(_)

@@ -23,7 +23,7 @@ use tokio::{sync::Semaphore, time::timeout};
 use tracing::debug;
 
 use super::{
-    command::{self, Command, Progress},
+    command::{self, Command, Means, Progress},
     door::Door,
     opening::{self, Wanted},
     source::{Said, Source},
@@ -352,7 +352,7 @@ async fn carry_out(Wish { api, caller, peer, identity, command }: Wish, has_room
         return Step::Answered(answered(identity, Err(error)));
     }
     let name = command.name();
-    match command.run(&api, &caller).await {
+    match command.run(&Means::from(&api), &caller).await {
         Ok(Progress::Done(result)) => Step::Answered(answered(identity, Ok(result))),
         Ok(Progress::Waiting(sending)) => Step::Sending(identity, sending),
         Err(error) => {

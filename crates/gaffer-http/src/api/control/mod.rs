@@ -9,6 +9,7 @@
 //! | `opening` | how a topic becomes a source |
 //! | `command` | what can be commanded, and what comes of it |
 //! | `arguments` | what stands in a command |
+//! | `trusted` | the same commands, for parts of the node itself |
 //! | `description` | what the description of the API says of it |
 
 mod arguments;
@@ -19,11 +20,13 @@ mod door;
 mod opening;
 mod source;
 mod topics;
+mod trusted;
 
 use axum::{Router, http::Extensions};
 
 pub(super) use self::description::describe;
 use self::dialogue::Dialogue;
+pub use self::trusted::{Carried, Commands};
 use super::{
     Api, Origins,
     access::{Caller, Place, Visitor},

@@ -22,6 +22,8 @@ enum Need {
     Key,
     /// `read` of the job `s.web`, or more.
     Read,
+    /// `read` everything.
+    ReadEverything,
     /// `write` to it, or more.
     Write,
     /// `manage` it, or more.
@@ -41,7 +43,8 @@ enum Need {
     Websocket,
 }
 use Need::{
-    Admin, CreateKey, CreateUser, Key, LogIn, Manage, ManageSession, Nothing, Password, Read, Websocket, Write,
+    Admin, CreateKey, CreateUser, Key, LogIn, Manage, ManageSession, Nothing, Password, Read, ReadEverything,
+    Websocket, Write,
 };
 
 /// Who calls.
@@ -83,6 +86,7 @@ fn has(caller: Caller, need: Need) -> bool {
         Nothing | Password | Websocket => true,
         Key => !matches!(caller, C::None | C::Wrong | C::Expired),
         Read => matches!(caller, C::Read | C::Write | C::ManageJob | C::ManageSession | C::Admin),
+        ReadEverything => matches!(caller, C::Admin),
         Write => matches!(caller, C::Write | C::ManageJob | C::ManageSession | C::Admin),
         Manage => matches!(caller, C::ManageJob | C::ManageSession | C::Admin),
         ManageSession => matches!(caller, C::ManageSession | C::Admin),
@@ -115,6 +119,7 @@ const ROUTES: &[Row] = &[
     ("get", "/openapi.json", "/openapi.json", "", Nothing, 200),
     ("get", "/_reload", "/_reload", "", Admin, 409),
     ("post", "/_reload", "/_reload", "", Admin, 409),
+    ("get", "/plugins", "/plugins", "", ReadEverything, 200),
     ("get", "/_plugin/{plugin}/{path}", "/_plugin/web/x", "", Nothing, 404),
     ("get", "/channel", "/channel", "", Nothing, 200),
     ("get", "/channel/info", "/channel/info", "", Nothing, 200),
