@@ -93,6 +93,7 @@ async fn call_all(client: &Client) {
         drop(client.watch(&pattern.parse().unwrap(), &feed).await);
         drop(client.recent_events(&pattern.parse().unwrap(), 1).await);
     }
+    drop(client.plugins().await);
     drop(client.webhooks().await);
     drop(client.webhook("x").await);
     drop(client.add_webhook(&NewWebhook::new(".", "http://127.0.0.1:1/")).await);
