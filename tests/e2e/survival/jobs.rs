@@ -80,6 +80,10 @@ fn a_stop_is_heeded_while_what_was_left_takes_its_time_to_end() {
     assert_eq!(daemon.wait().code, Some(0));
     assert_eq!(daemon.descendants(), [os_pid], "that is left to the one after it");
     processes::signal(os_pid, Signal::SIGKILL);
+    wait_until("it is gone", || match daemon.descendants().as_slice() {
+        [] => Ok(()),
+        left => Err(format!("{left:?}")),
+    });
 }
 
 #[test]
@@ -123,13 +127,25 @@ fn a_state_that_is_there_and_cannot_be_used_refuses_the_start() {
     daemon.post_body("/processes", json!({"name": "mine", "cmd": "misbehave forever"}));
     daemon.stop();
     let state = daemon.path("state").read_dir().unwrap().next().unwrap().unwrap().path();
+    // With its log, from which it could be made good.
+    let aside = daemon.path("aside");
+    std::fs::create_dir(&aside).unwrap();
+    let put = |from: &std::path::Path, to: &std::path::Path| {
+        for file in from.read_dir().unwrap().map(|entry| entry.unwrap().path()) {
+            let name = file.file_name().unwrap();
+            if name.to_string_lossy().starts_with("state.db") {
+                std::fs::rename(&file, to.join(name)).unwrap();
+            }
+        }
+    };
+    put(&state, &aside);
     let file = state.join("state.db");
-    let good = std::fs::read(&file).unwrap();
     std::fs::write(&file, "no database at all, and long enough to be taken for a part of one").unwrap();
     let refused = daemon.run_again();
     assert_eq!(refused.0, Some(1));
     assert!(refused.1.contains("what is kept of jobs cannot be used (--no-state runs without it)"), "{}", refused.1);
-    std::fs::write(&file, good).unwrap();
+    std::fs::remove_file(&file).unwrap();
+    put(&aside, &state);
     daemon.start_again();
     until_nothing_runs_twice(&daemon, 2);
     // The folder of one that runs was copied: what that has launched is not taken for what was left.

@@ -138,7 +138,7 @@ fn where_from(name: Option<&str>) -> String {
 /// use gaffer_core::{Manager, ManagerOptions, backend::RealBackend, config::WebhookConfig};
 /// use gaffer_http::webhooks::{WebhookOptions, Webhooks};
 ///
-/// # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+/// # async fn run() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
 /// let manager = Manager::start(ManagerOptions::default(), RealBackend::start)?;
 /// let webhooks = Webhooks::open(WebhookOptions::default(), None).await?;
 /// webhooks.start(&manager).await;

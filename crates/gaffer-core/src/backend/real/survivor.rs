@@ -21,8 +21,8 @@ use crate::backend::{ExitStatus, Fact, FactSender, Survivor};
 
 /// What stands for the status of a process whose parent somebody else was.
 const UNKNOWN_STATUS: ExitStatus = ExitStatus::Code(255);
-/// The pause between two looks for those that did not die when they were killed, or when the kernel was short of something.
-const PAUSE: Duration = Duration::from_secs(1);
+/// The pause between two looks for those that are to end, and have not.
+const PAUSE: Duration = Duration::from_millis(200);
 
 /// Watches one survivor.
 pub(super) struct Watch {
@@ -77,26 +77,26 @@ impl Watch {
 
     /// Does what is asked for until nothing is left.
     async fn remains(&self) {
-        let mut ending: Option<JoinHandle<io::Result<bool>>> = None;
+        // What was asked of them before may be about to be done.
+        let mut ending = self.look();
         loop {
-            let over = async {
-                match &mut ending {
-                    Some(hunt) => hunt.await,
-                    None => std::future::pending().await,
-                }
-            };
             tokio::select! {
-                asked = self.process.asked.next() => ending = Some(self.obey(asked)),
-                over = over => {
+                asked = self.process.asked.next() => ending = self.obey(asked),
+                over = &mut ending => {
                     if matches!(over, Ok(Ok(true))) {
                         return;
                     }
                     sleep(PAUSE).await;
-                    let survivor = self.survivor.clone();
-                    ending = Some(spawn_blocking(move || leftovers::is_left(&survivor).map(|left| !left)));
+                    ending = self.look();
                 }
             }
         }
+    }
+
+    /// Says whether nothing is left.
+    fn look(&self) -> JoinHandle<io::Result<bool>> {
+        let survivor = self.survivor.clone();
+        spawn_blocking(move || leftovers::is_left(&survivor).map(|left| !left))
     }
 
     /// Ends the tree, or asks it to end. The answer says whether nothing is left.
