@@ -251,6 +251,7 @@ fn a_closed_stdout_does_not_end_gafferd() {
         .current_dir(setup.path(""))
         .env("PATH", path.unwrap())
         .env(setup.mark(), setup.id())
+        .env("STATE_DIRECTORY", setup.path("state"))
         .stderr(std::process::Stdio::null())
         .spawn()
         .unwrap();
